@@ -1,0 +1,132 @@
+# usage_meter: build, installation and tests (PGXS)
+#
+#   make, make install, make installcheck   with a server of your own
+#   make demo, make test, make bench        in a private throw-away server; do
+#                                           their own set-up (dev/with_server)
+#
+# PG_CONFIG=/path/to/pg_config chooses the server for all of them.
+
+EXTENSION = usage_meter
+PG_CONFIG ?= pg_config
+
+# The version has one home, the control file.
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
+
+# Goals that must work before there is a pg_config.
+SERVERLESS = demo test bench dist META.json
+
+ifneq (,$(filter-out $(SERVERLESS),$(or $(MAKECMDGOALS),all)))
+
+# ---- C -------------------------------------------------------------------
+
+MODULE_big = usage_meter
+SOURCES := $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SOURCES:.c=.o)
+
+# -Wno-unused-parameter: PostgreSQL's headers have some, and so has every
+# function with PG_FUNCTION_ARGS. A compiler newer than any we know may warn
+# of more: make WERROR=
+WERROR ?= -Werror
+PG_CPPFLAGS = -I$(srcdir)/src -DUSAGE_METER_VERSION='"$(EXTVERSION)"'
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
+
+# ---- install script ------------------------------------------------------
+
+# The order here is the order in the script.
+EXTENSION_SQL = \
+	sql/extension/10_sketch.sql \
+	sql/extension/20_uuid.sql \
+	sql/extension/30_triggers.sql \
+	sql/extension/40_text_key.sql \
+	sql/extension/90_create_usage_ledger.sql
+
+# What create_usage_ledger() executes, in this order.
+LEDGER_SQL = \
+	sql/ledger/10_cells.sql \
+	sql/ledger/20_prices.sql \
+	sql/ledger/30_execution_history.sql \
+	sql/ledger/40_rollups.sql \
+	sql/ledger/50_read.sql \
+	sql/ledger/60_reports.sql \
+	sql/ledger/70_proof.sql
+
+# PGXS makes every file .SECONDARY: make would not complain of a missing part.
+PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)
+PARTS_FOUND := $(wildcard sql/extension/*.sql sql/ledger/*.sql)
+ifneq (,$(filter-out $(PARTS_FOUND),$(PARTS)))
+$(error listed here but missing: $(filter-out $(PARTS_FOUND),$(PARTS)))
+endif
+ifneq (,$(filter-out $(PARTS),$(PARTS_FOUND)))
+$(error there but not listed here: $(filter-out $(PARTS),$(PARTS_FOUND)))
+endif
+
+INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
+DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
+DATA_built = $(INSTALL_SQL)
+
+# ---- tests against a running server (make installcheck) ------------------
+
+# pg_regress finds expected/ in its output directory, which is the top.
+REGRESS := $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=test --load-extension=$(EXTENSION)
+ISOLATION := $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
+
+EXTRA_CLEAN = .server META.json
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(wildcard $(PGXS)))
+$(error $(PG_CONFIG) knows no PGXS: install PostgreSQL's server development files, or set PG_CONFIG)
+endif
+include $(PGXS)
+
+# PGXS tracks no headers. .server changes with the server that is built for,
+# so objects made for one major version never get into another.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control .server
+
+.server: FORCE
+	@$(PG_CONFIG) --version --includedir-server --cflags | cmp -s - $@ || \
+		$(PG_CONFIG) --version --includedir-server --cflags > $@
+
+$(INSTALL_SQL): $(PARTS) $(EXTENSION).control Makefile
+	@test "$$(cat $(EXTENSION_SQL) | grep -cx '@ledger_sql@')" = 1 || \
+		{ echo 'expected one line @ledger_sql@ in sql/extension' >&2; exit 1; }
+	{ \
+		printf '%s\n' '-- complain if script is sourced in psql, rather than via CREATE EXTENSION' \
+			'\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
+		cat $(LEDGER_SQL) | sed -e '/^@ledger_sql@$$/{' -e 'r /dev/stdin' -e d -e '}' $(EXTENSION_SQL); \
+	} > $@
+
+.DELETE_ON_ERROR:
+.PHONY: FORCE
+
+endif
+
+# ---- in a private throw-away server --------------------------------------
+
+.PHONY: demo test bench dist
+
+# make demo [DATA=file.csv]
+demo:
+	@dev/with_server -- demo/run $(if $(DATA),"$(DATA)")
+
+# make test [TESTS="sql specs/foo"]
+test:
+	@test/run $(TESTS)
+
+bench:
+	@dev/with_server -- test/bench/run
+
+# ---- release -------------------------------------------------------------
+
+# PGXN wants three numbers: 0.1 there is 0.1.0.
+PGXN_VERSION = $(EXTVERSION)$(if $(word 3,$(subst ., ,$(EXTVERSION))),,.0)
+
+META.json: META.json.in $(EXTENSION).control
+	sed -e 's/@VERSION@/$(PGXN_VERSION)/' -e 's/@EXTVERSION@/$(EXTVERSION)/' META.json.in > $@
+
+dist: META.json
+	git archive --format=zip --prefix=$(EXTENSION)-$(PGXN_VERSION)/ --add-file=META.json \
+		--output=$(EXTENSION)-$(PGXN_VERSION).zip HEAD

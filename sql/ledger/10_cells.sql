@@ -1,0 +1,92 @@
+-- A cell: what a number of executions add up to. usage_deltas, usage_cubes and every read of usage are made of cells,
+-- so the dimensions and the measures of this ledger are named here and nowhere else.
+
+CREATE TYPE usage_cell AS (
+    -- when: start of the quarter hour (or, in a day cube, of the UTC day) of created_at
+    bucket              timestamptz,
+    -- dimensions: '' where the execution names none; compared by bytes
+    customer_id         text COLLATE "C",
+    project_id          text COLLATE "C",
+    package_id          text COLLATE "C",
+    section             text COLLATE "C",
+    provider            text COLLATE "C",
+    model               text COLLATE "C",
+    environment         text COLLATE "C",
+    customer_tier       text COLLATE "C",
+    user_id             text COLLATE "C",
+    api_key_id          text COLLATE "C",
+    -- measures: all signed, all sums, none NULL
+    executions          bigint,
+    succeeded           bigint,
+    failed              bigint,
+    timed_out           bigint,
+    cancelled           bigint,
+    open                bigint,
+    unpriced            bigint,
+    unreported          bigint,
+    estimated           bigint,
+    byok                bigint,
+    input_tokens        bigint,
+    cache_read_tokens   bigint,
+    cache_write_tokens  bigint,
+    output_tokens       bigint,
+    reasoning_tokens    bigint,
+    cost                numeric,
+    billed_cost         numeric,
+    shadow_cost         numeric,
+    duration_us         bigint,
+    queue_time_us       bigint,
+    duration_sketch     quantile_sketch,
+    queue_time_sketch   quantile_sketch
+);
+
+COMMENT ON TYPE usage_cell IS 'What a number of executions of one time bucket and one combination of dimensions add up to. All measures are signed sums: a correction is a cell with negative measures.';
+COMMENT ON COLUMN usage_cell.bucket IS 'Start of the quarter hour (or UTC day) in which the executions were created';
+COMMENT ON COLUMN usage_cell.customer_id IS 'Customer (tenant)';
+COMMENT ON COLUMN usage_cell.project_id IS 'Project, '''' if none';
+COMMENT ON COLUMN usage_cell.package_id IS 'Package, '''' if none';
+COMMENT ON COLUMN usage_cell.section IS 'Section (feature of the application), '''' if none';
+COMMENT ON COLUMN usage_cell.provider IS 'Provider, '''' if none';
+COMMENT ON COLUMN usage_cell.model IS 'Model, '''' if none';
+COMMENT ON COLUMN usage_cell.environment IS 'Environment, such as production or sandbox';
+COMMENT ON COLUMN usage_cell.customer_tier IS 'Tier of the customer at that time, '''' if none';
+COMMENT ON COLUMN usage_cell.user_id IS 'User, '''' if none';
+COMMENT ON COLUMN usage_cell.api_key_id IS 'API key (seat), '''' if none';
+COMMENT ON COLUMN usage_cell.executions IS 'Executions that are not deleted, open ones included';
+COMMENT ON COLUMN usage_cell.succeeded IS 'Executions with status success';
+COMMENT ON COLUMN usage_cell.failed IS 'Executions with status failed';
+COMMENT ON COLUMN usage_cell.timed_out IS 'Executions with status timeout';
+COMMENT ON COLUMN usage_cell.cancelled IS 'Executions with status cancelled';
+COMMENT ON COLUMN usage_cell.open IS 'Executions with status pending or running';
+COMMENT ON COLUMN usage_cell.unpriced IS 'Finished executions for which no price was known: their cost is not in cost';
+COMMENT ON COLUMN usage_cell.unreported IS 'Finished executions without any token count';
+COMMENT ON COLUMN usage_cell.estimated IS 'Executions whose token counts are estimates';
+COMMENT ON COLUMN usage_cell.byok IS 'Executions paid with the customer''s own key at the provider';
+COMMENT ON COLUMN usage_cell.input_tokens IS 'Uncached input tokens';
+COMMENT ON COLUMN usage_cell.cache_read_tokens IS 'Input tokens read from a cache';
+COMMENT ON COLUMN usage_cell.cache_write_tokens IS 'Input tokens written to a cache';
+COMMENT ON COLUMN usage_cell.output_tokens IS 'Output tokens, reasoning included';
+COMMENT ON COLUMN usage_cell.reasoning_tokens IS 'Reasoning tokens, a part of output_tokens';
+COMMENT ON COLUMN usage_cell.cost IS 'Cost of the executions that are not deleted, in the currency of the ledger';
+COMMENT ON COLUMN usage_cell.billed_cost IS 'Cost that stays billed: deleting an execution does not reduce it';
+COMMENT ON COLUMN usage_cell.shadow_cost IS 'What executions with the customer''s own key would have cost';
+COMMENT ON COLUMN usage_cell.duration_us IS 'Sum of durations in microseconds';
+COMMENT ON COLUMN usage_cell.queue_time_us IS 'Sum of queue times in microseconds';
+COMMENT ON COLUMN usage_cell.duration_sketch IS 'Distribution of durations in milliseconds; its count is the number of executions that have one';
+COMMENT ON COLUMN usage_cell.queue_time_sketch IS 'Distribution of queue times in milliseconds';
+
+CREATE TABLE ledger (
+    only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    version   text        NOT NULL,
+    currency  text        NOT NULL DEFAULT 'USD',
+    made_at   timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE ledger IS 'One row: what this ledger is';
+COMMENT ON COLUMN ledger.only_row IS 'Always true: there is one row';
+COMMENT ON COLUMN ledger.version IS 'Version of usage_meter whose ledger this is';
+COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and costs';
+COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
+
+INSERT INTO ledger (version)
+SELECT extversion FROM pg_extension WHERE extname = 'usage_meter';

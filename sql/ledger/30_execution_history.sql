@@ -1,0 +1,235 @@
+-- The fact table: one row per execution, be it an LLM call, an agent run, an API request or a render job.
+
+CREATE TABLE execution_history (
+    id                  uuid        NOT NULL DEFAULT uuid_v7(),
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    recorded_at         timestamptz NOT NULL DEFAULT now(),
+    started_at          timestamptz,
+    completed_at        timestamptz,
+    duration_ms         numeric,
+    queue_time_ms       numeric,
+    customer_id         text        NOT NULL,
+    customer_tier       text,
+    project_id          text,
+    package_id          text,
+    package_name        text,
+    section             text,
+    user_id             text,
+    api_key_id          text,
+    environment         text        NOT NULL DEFAULT 'production',
+    source              text,
+    request_id          text,
+    status              text        NOT NULL DEFAULT 'success',
+    error_code          text,
+    error_message       text,
+    provider            text,
+    model               text,
+    input_tokens        bigint,
+    cache_read_tokens   bigint,
+    cache_write_tokens  bigint,
+    output_tokens       bigint,
+    reasoning_tokens    bigint,
+    total_tokens        bigint      GENERATED ALWAYS AS (
+        CASE WHEN coalesce(input_tokens, cache_read_tokens, cache_write_tokens, output_tokens) IS NOT NULL
+             THEN coalesce(input_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) + coalesce(output_tokens, 0)
+        END) STORED,
+    token_source        text,
+    pricing_model       text,
+    byok                boolean     NOT NULL DEFAULT false,
+    cost                numeric,
+    reported_cost       numeric,
+    shadow_cost         numeric,
+    price_id            bigint,
+    price_status        text,
+    metadata            jsonb,
+    deleted_at          timestamptz,
+    deleted_reason      text,
+    CONSTRAINT execution_history_pkey PRIMARY KEY (id, created_at)
+) PARTITION BY RANGE (created_at);
+
+CREATE INDEX execution_history_customer_created_idx ON execution_history (customer_id, created_at);
+CREATE INDEX execution_history_created_idx ON execution_history USING brin (created_at);
+CREATE INDEX execution_history_recorded_idx ON execution_history USING brin (recorded_at);
+
+COMMENT ON TABLE execution_history IS 'One row per execution. INSERT or COPY into it; everything else follows within the same transaction.';
+COMMENT ON COLUMN execution_history.id IS 'Identity, a version 7 UUID unless the caller gives one';
+COMMENT ON COLUMN execution_history.created_at IS 'Event time: decides the price, the partition and every report';
+COMMENT ON COLUMN execution_history.recorded_at IS 'Arrival: when the row was written';
+COMMENT ON COLUMN execution_history.started_at IS 'When the work began';
+COMMENT ON COLUMN execution_history.completed_at IS 'When the work ended, not before started_at';
+COMMENT ON COLUMN execution_history.duration_ms IS 'Duration in milliseconds; completed_at - started_at where the caller gives none';
+COMMENT ON COLUMN execution_history.queue_time_ms IS 'Time spent waiting before the start, in milliseconds';
+COMMENT ON COLUMN execution_history.customer_id IS 'Customer (tenant)';
+COMMENT ON COLUMN execution_history.customer_tier IS 'Tier of the customer at that time; may select a price';
+COMMENT ON COLUMN execution_history.project_id IS 'Project of the customer';
+COMMENT ON COLUMN execution_history.package_id IS 'Package (agent, workflow) that ran';
+COMMENT ON COLUMN execution_history.package_name IS 'Its name for people';
+COMMENT ON COLUMN execution_history.section IS 'Section (feature of the application) that asked';
+COMMENT ON COLUMN execution_history.user_id IS 'User on whose behalf it ran';
+COMMENT ON COLUMN execution_history.api_key_id IS 'API key (seat) that was used; never its secret';
+COMMENT ON COLUMN execution_history.environment IS 'production, sandbox or another environment of the application';
+COMMENT ON COLUMN execution_history.source IS 'System that recorded the execution';
+COMMENT ON COLUMN execution_history.request_id IS 'The caller''s own identity of the request';
+COMMENT ON COLUMN execution_history.status IS 'pending, running, success, failed, timeout or cancelled';
+COMMENT ON COLUMN execution_history.error_code IS 'Code of the failure';
+COMMENT ON COLUMN execution_history.error_message IS 'Text of the failure';
+COMMENT ON COLUMN execution_history.provider IS 'Provider of the model';
+COMMENT ON COLUMN execution_history.model IS 'Model that was used';
+COMMENT ON COLUMN execution_history.input_tokens IS 'Uncached input tokens; NULL means not reported';
+COMMENT ON COLUMN execution_history.cache_read_tokens IS 'Input tokens read from a cache, not part of input_tokens';
+COMMENT ON COLUMN execution_history.cache_write_tokens IS 'Input tokens written to a cache, not part of input_tokens';
+COMMENT ON COLUMN execution_history.output_tokens IS 'Output tokens, reasoning included';
+COMMENT ON COLUMN execution_history.reasoning_tokens IS 'Reasoning tokens, a part of output_tokens';
+COMMENT ON COLUMN execution_history.total_tokens IS 'input + cache read + cache write + output, NULL where none is reported';
+COMMENT ON COLUMN execution_history.token_source IS 'Where the counts came from: reported, counted, estimated or unreported';
+COMMENT ON COLUMN execution_history.pricing_model IS 'How the execution is charged, as the application names it';
+COMMENT ON COLUMN execution_history.byok IS 'Paid with the customer''s own key at the provider: cost 0, the price goes to shadow_cost';
+COMMENT ON COLUMN execution_history.cost IS 'Exact cost in the currency of the ledger, stamped from the price book; NULL while open or unpriced';
+COMMENT ON COLUMN execution_history.reported_cost IS 'Cost that the caller gave';
+COMMENT ON COLUMN execution_history.shadow_cost IS 'What it would have cost without the customer''s own key';
+COMMENT ON COLUMN execution_history.price_id IS 'Price list that was applied';
+COMMENT ON COLUMN execution_history.price_status IS 'pending, priced, unpriced, byok or reported';
+COMMENT ON COLUMN execution_history.metadata IS 'Anything else the application wants to keep';
+COMMENT ON COLUMN execution_history.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost';
+COMMENT ON COLUMN execution_history.deleted_reason IS 'Why it was deleted';
+COMMENT ON INDEX execution_history_customer_created_idx IS 'A customer''s executions by time';
+COMMENT ON INDEX execution_history_created_idx IS 'Ranges of time over all customers';
+COMMENT ON INDEX execution_history_recorded_idx IS 'What arrived lately, whenever it happened';
+
+CREATE TRIGGER stamp_execution BEFORE INSERT OR UPDATE ON execution_history
+    FOR EACH ROW EXECUTE FUNCTION stamp_execution();
+COMMENT ON TRIGGER stamp_execution ON execution_history IS 'Validates, completes and prices the row';
+
+CREATE TABLE execution_payloads (
+    execution_id  uuid        NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    input_data    jsonb,
+    output_data   jsonb,
+    PRIMARY KEY (execution_id, created_at)
+);
+
+COMMENT ON TABLE execution_payloads IS 'What went in and came out of an execution, apart from its usage so that it can be erased earlier';
+COMMENT ON COLUMN execution_payloads.execution_id IS 'id of the execution';
+COMMENT ON COLUMN execution_payloads.created_at IS 'created_at of the execution';
+COMMENT ON COLUMN execution_payloads.input_data IS 'Input, such as the prompt';
+COMMENT ON COLUMN execution_payloads.output_data IS 'Output, such as the completion';
+
+-- Statement triggers fire only for the table that a statement names, so the parent and every partition carry them.
+CREATE FUNCTION add_history_triggers(history regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $add_history_triggers$
+BEGIN
+    EXECUTE format($$
+        CREATE TRIGGER append_deltas_of_insert AFTER INSERT ON %1$s
+            REFERENCING NEW TABLE AS new_executions
+            FOR EACH STATEMENT EXECUTE FUNCTION append_deltas();
+        CREATE TRIGGER append_deltas_of_update AFTER UPDATE ON %1$s
+            REFERENCING OLD TABLE AS old_executions NEW TABLE AS new_executions
+            FOR EACH STATEMENT EXECUTE FUNCTION append_deltas();
+        CREATE TRIGGER append_deltas_of_delete AFTER DELETE ON %1$s
+            REFERENCING OLD TABLE AS old_executions
+            FOR EACH STATEMENT EXECUTE FUNCTION append_deltas();
+        CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$s
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncate()$$, history);
+END
+$add_history_triggers$;
+
+COMMENT ON FUNCTION add_history_triggers(regclass) IS
+'Puts on execution_history or one of its partitions the triggers that keep the rollups exact. Called for every partition before it is attached.';
+
+SELECT add_history_triggers('execution_history');
+
+CREATE FUNCTION create_partition(month date) RETURNS regclass
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+SET timezone = 'UTC'
+AS $create_partition$
+DECLARE
+    starts    timestamptz := date_trunc('month', month::timestamptz);
+    ends      timestamptz := starts + interval '1 month';
+    partition name := 'execution_history_' || to_char(starts, 'YYYY_MM');
+BEGIN
+    IF to_regclass(partition) IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
+
+    EXECUTE format('CREATE TABLE %I (LIKE execution_history INCLUDING ALL)', partition);
+    PERFORM add_history_triggers(partition::regclass);
+
+    -- rows of that month that came before their partition; the lock, which ATTACH needs anyway, keeps others from coming
+    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends) THEN
+        PERFORM move_default_rows(partition::regclass, starts, ends);
+    END IF;
+
+    EXECUTE format('ALTER TABLE execution_history ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, starts, ends);
+    RETURN partition::regclass;
+END
+$create_partition$;
+
+COMMENT ON FUNCTION create_partition(date) IS
+'Makes the partition of execution_history for the UTC month of that day, and moves the rows of that month out of the default partition. Returns it, or NULL if it exists.';
+
+-- Named columns, because a partition may have them in another order; generated ones make themselves.
+CREATE FUNCTION move_default_rows(partition regclass, since timestamptz, until timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $move_default_rows$
+DECLARE
+    columns text := (
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+        FROM pg_attribute
+        WHERE attrelid = partition AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
+BEGIN
+    EXECUTE format($$
+        WITH moved AS (
+            DELETE FROM execution_history_default WHERE created_at >= %2$L AND created_at < %3$L
+            RETURNING %4$s)
+        INSERT INTO %1$s (%4$s) SELECT %4$s FROM moved$$, partition, since, until, columns);
+END
+$move_default_rows$;
+
+COMMENT ON FUNCTION move_default_rows(regclass, timestamptz, timestamptz) IS
+'Moves a range of created_at from the default partition to a table that is about to become a partition. Rows keep all their columns: only an attached partition stamps. Its deltas cancel out.';
+
+CREATE FUNCTION adopt_default_rows() RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+SET timezone = 'UTC'
+AS $adopt_default_rows$
+DECLARE
+    adopted bigint;
+BEGIN
+    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
+    SELECT count(*) INTO adopted FROM execution_history_default;
+    PERFORM create_partition(month)
+    FROM (SELECT DISTINCT date_trunc('month', created_at)::date AS month FROM execution_history_default) AS months;
+    RETURN adopted;
+END
+$adopt_default_rows$;
+
+COMMENT ON FUNCTION adopt_default_rows() IS
+'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Reads and writes of the default partition wait meanwhile.';
+
+CREATE FUNCTION create_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF regclass
+LANGUAGE sql VOLATILE
+SET search_path FROM CURRENT
+SET timezone = 'UTC'
+AS $create_partitions$
+    SELECT made.partition
+    FROM generate_series(0, months_ahead) AS ahead,
+         create_partition((date_trunc('month', now()) + ahead * interval '1 month')::date) AS made (partition)
+    WHERE made.partition IS NOT NULL
+$create_partitions$;
+
+COMMENT ON FUNCTION create_partitions(integer) IS
+'Makes the partitions of the current UTC month and of so many months ahead that do not exist yet, and returns them. fold() calls it.';
+
+CREATE TABLE execution_history_default (LIKE execution_history INCLUDING ALL);
+SELECT add_history_triggers('execution_history_default');
+ALTER TABLE execution_history ATTACH PARTITION execution_history_default DEFAULT;
+
+COMMENT ON TABLE execution_history_default IS 'Executions of months that have no partition, so that none is ever refused; adopt_default_rows() moves them on';
+
+SELECT create_partitions();

@@ -1,0 +1,208 @@
+-- From executions to rollups: what a statement changed is appended to usage_deltas by trigger, fold() moves it into the
+-- cubes. At every instant cubes + deltas = raw, for every dimension and measure; reconcile() proves it.
+
+CREATE TABLE usage_deltas (LIKE usage_cell INCLUDING COMMENTS)
+WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+      autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
+      autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
+      autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE usage_deltas REPLICA IDENTITY FULL;
+
+COMMENT ON TABLE usage_deltas IS 'Changes of usage that are committed and not folded yet, one signed cell per quarter hour and combination of dimensions that a statement touched. Append only and without index, so that writers never wait for each other.';
+
+CREATE TABLE usage_cubes (
+    LIKE usage_cell INCLUDING COMMENTS,
+    cube text COLLATE "C" NOT NULL,
+    CONSTRAINT usage_cubes_pkey PRIMARY KEY (
+        cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+) PARTITION BY LIST (cube);
+CREATE INDEX usage_cubes_bucket_idx ON usage_cubes (bucket);
+
+CREATE TABLE workload_day     PARTITION OF usage_cubes FOR VALUES IN ('workload_day')     WITH (fillfactor = 70);
+CREATE TABLE actor_day        PARTITION OF usage_cubes FOR VALUES IN ('actor_day')        WITH (fillfactor = 70);
+CREATE TABLE system_day       PARTITION OF usage_cubes FOR VALUES IN ('system_day')       WITH (fillfactor = 70);
+CREATE TABLE timeline_quarter PARTITION OF usage_cubes FOR VALUES IN ('timeline_quarter') WITH (fillfactor = 70);
+CREATE TABLE system_quarter   PARTITION OF usage_cubes FOR VALUES IN ('system_quarter')   WITH (fillfactor = 70);
+
+COMMENT ON TABLE usage_cubes IS 'Folded usage. Each cube holds all executions by some of the dimensions; the others are '''' in its cells.';
+COMMENT ON COLUMN usage_cubes.cube IS 'The cube that the cell belongs to, and the name of its partition';
+COMMENT ON TABLE workload_day IS 'UTC days by customer, project, package, section, provider, model, environment and tier';
+COMMENT ON TABLE actor_day IS 'UTC days by customer, user and API key';
+COMMENT ON TABLE system_day IS 'UTC days by section, provider, model and environment, over all customers';
+COMMENT ON TABLE timeline_quarter IS 'Quarter hours by customer and environment';
+COMMENT ON TABLE system_quarter IS 'Quarter hours by section, provider, model and environment, over all customers';
+COMMENT ON INDEX usage_cubes_bucket_idx IS 'Ranges of time over all customers';
+
+CREATE FUNCTION floor_quarter(instant timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT date_bin('15 minutes', instant, '2000-01-01 00:00+00'::timestamptz);
+END;
+
+CREATE FUNCTION floor_day(instant timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT date_bin('1 day', instant, '2000-01-01 00:00+00'::timestamptz);
+END;
+
+COMMENT ON FUNCTION floor_quarter(timestamptz) IS 'Start of the quarter hour that holds the instant; the same in every time zone in use';
+COMMENT ON FUNCTION floor_day(timestamptz) IS 'Start of the UTC day that holds the instant';
+
+-- The definition, in SQL, of how an execution counts. append_deltas() says the same in C; reconcile() compares the two.
+CREATE FUNCTION execution_cells(since timestamptz, until timestamptz) RETURNS SETOF usage_cell
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT floor_quarter(e.created_at),
+           e.customer_id,
+           coalesce(e.project_id, ''),
+           coalesce(e.package_id, ''),
+           coalesce(e.section, ''),
+           coalesce(e.provider, ''),
+           coalesce(e.model, ''),
+           e.environment,
+           coalesce(e.customer_tier, ''),
+           coalesce(e.user_id, ''),
+           coalesce(e.api_key_id, ''),
+           counts.one,
+           CASE WHEN e.status = 'success' THEN counts.one ELSE 0 END,
+           CASE WHEN e.status = 'failed' THEN counts.one ELSE 0 END,
+           CASE WHEN e.status = 'timeout' THEN counts.one ELSE 0 END,
+           CASE WHEN e.status = 'cancelled' THEN counts.one ELSE 0 END,
+           CASE WHEN e.status IN ('pending', 'running') THEN counts.one ELSE 0 END,
+           CASE WHEN e.price_status = 'unpriced' THEN counts.one ELSE 0 END,
+           CASE WHEN e.token_source = 'unreported' THEN counts.one ELSE 0 END,
+           CASE WHEN e.token_source = 'estimated' THEN counts.one ELSE 0 END,
+           CASE WHEN e.byok THEN counts.one ELSE 0 END,
+           counts.one * coalesce(e.input_tokens, 0),
+           counts.one * coalesce(e.cache_read_tokens, 0),
+           counts.one * coalesce(e.cache_write_tokens, 0),
+           counts.one * coalesce(e.output_tokens, 0),
+           counts.one * coalesce(e.reasoning_tokens, 0),
+           counts.one * coalesce(e.cost, 0),
+           coalesce(e.cost, 0),
+           counts.one * coalesce(e.shadow_cost, 0),
+           counts.one * coalesce(counts.duration_us, 0),
+           counts.one * coalesce(counts.queue_time_us, 0),
+           value_sketch(CASE WHEN counts.one = 1 THEN counts.duration_us END / 1000::float8),
+           value_sketch(CASE WHEN counts.one = 1 THEN counts.queue_time_us END / 1000::float8)
+    FROM execution_history AS e
+    CROSS JOIN LATERAL (SELECT CASE WHEN e.deleted_at IS NULL THEN 1::bigint ELSE 0 END AS one,
+                               round(e.duration_ms * 1000)::bigint AS duration_us,
+                               round(e.queue_time_ms * 1000)::bigint AS queue_time_us) AS counts
+    WHERE e.created_at >= since AND e.created_at < until;
+END;
+
+COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz) IS
+'The executions created in [since, until), each as the cell it adds to usage. A deleted execution counts only in billed_cost.';
+
+-- Cells of the deltas or of raw executions, grouped into the cells of every cube. Inlined, so that only one source is read.
+CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
+RETURNS TABLE (
+    bucket timestamptz, customer_id text, project_id text, package_id text, section text, provider text, model text,
+    environment text, customer_tier text, user_id text, api_key_id text,
+    executions bigint, succeeded bigint, failed bigint, timed_out bigint, cancelled bigint, open bigint,
+    unpriced bigint, unreported bigint, estimated bigint, byok bigint,
+    input_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint,
+    cost numeric, billed_cost numeric, shadow_cost numeric,
+    duration_us bigint, queue_time_us bigint, duration_sketch quantile_sketch, queue_time_sketch quantile_sketch,
+    cube text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coalesce(cell.quarter, cell.day),
+           coalesce(cell.customer_id, ''), coalesce(cell.project_id, ''), coalesce(cell.package_id, ''),
+           coalesce(cell.section, ''), coalesce(cell.provider, ''), coalesce(cell.model, ''),
+           coalesce(cell.environment, ''), coalesce(cell.customer_tier, ''), coalesce(cell.user_id, ''),
+           coalesce(cell.api_key_id, ''),
+           sum(cell.executions)::bigint, sum(cell.succeeded)::bigint, sum(cell.failed)::bigint,
+           sum(cell.timed_out)::bigint, sum(cell.cancelled)::bigint, sum(cell.open)::bigint,
+           sum(cell.unpriced)::bigint, sum(cell.unreported)::bigint, sum(cell.estimated)::bigint, sum(cell.byok)::bigint,
+           sum(cell.input_tokens)::bigint, sum(cell.cache_read_tokens)::bigint, sum(cell.cache_write_tokens)::bigint,
+           sum(cell.output_tokens)::bigint, sum(cell.reasoning_tokens)::bigint,
+           sum(cell.cost), sum(cell.billed_cost), sum(cell.shadow_cost),
+           sum(cell.duration_us)::bigint, sum(cell.queue_time_us)::bigint,
+           merge(cell.duration_sketch), merge(cell.queue_time_sketch),
+           CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day'
+                WHEN GROUPING(cell.user_id) = 0 THEN 'actor_day'
+                WHEN GROUPING(cell.day) = 0 THEN 'system_day'
+                WHEN GROUPING(cell.customer_id) = 0 THEN 'timeline_quarter'
+                ELSE 'system_quarter' END
+    FROM (SELECT floor_day(d.bucket) AS day, d.bucket AS quarter, d.*
+          FROM usage_deltas AS d
+          WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until
+          UNION ALL
+          SELECT floor_day(e.bucket), e.bucket, e.*
+          FROM execution_cells(since, until) AS e
+          WHERE source = 'history') AS cell
+    GROUP BY GROUPING SETS (
+        (cell.day, cell.customer_id, cell.project_id, cell.package_id, cell.section, cell.provider, cell.model,
+         cell.environment, cell.customer_tier),
+        (cell.day, cell.customer_id, cell.user_id, cell.api_key_id),
+        (cell.day, cell.section, cell.provider, cell.model, cell.environment),
+        (cell.quarter, cell.customer_id, cell.environment),
+        (cell.quarter, cell.section, cell.provider, cell.model, cell.environment));
+END;
+
+COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz) IS
+'What source (''deltas'': usage_deltas, or ''history'': the raw executions) of [since, until) adds to each cell of each cube. Groups hold pending changes only once: this is the one definition of the cubes.';
+
+CREATE FUNCTION fold() RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $fold$
+DECLARE
+    folded bigint;
+    emptied tid[];
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('usage_meter fold', 'usage_deltas'::regclass::oid::bigint)) THEN
+        RETURN 0;
+    END IF;
+
+    -- both parts see the same snapshot, hence the same deltas; those that commit meanwhile stay for the next fold
+    WITH taken AS (
+        DELETE FROM usage_deltas RETURNING 1
+    ), upserted AS (
+        INSERT INTO usage_cubes AS cell
+        SELECT * FROM rolled_up('deltas') AS change
+        ORDER BY change.cube, change.customer_id, change.bucket
+        ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+        DO UPDATE SET
+            executions         = cell.executions         + excluded.executions,
+            succeeded          = cell.succeeded          + excluded.succeeded,
+            failed             = cell.failed             + excluded.failed,
+            timed_out          = cell.timed_out          + excluded.timed_out,
+            cancelled          = cell.cancelled          + excluded.cancelled,
+            open               = cell.open               + excluded.open,
+            unpriced           = cell.unpriced           + excluded.unpriced,
+            unreported         = cell.unreported         + excluded.unreported,
+            estimated          = cell.estimated          + excluded.estimated,
+            byok               = cell.byok               + excluded.byok,
+            input_tokens       = cell.input_tokens       + excluded.input_tokens,
+            cache_read_tokens  = cell.cache_read_tokens  + excluded.cache_read_tokens,
+            cache_write_tokens = cell.cache_write_tokens + excluded.cache_write_tokens,
+            output_tokens      = cell.output_tokens      + excluded.output_tokens,
+            reasoning_tokens   = cell.reasoning_tokens   + excluded.reasoning_tokens,
+            cost               = cell.cost               + excluded.cost,
+            billed_cost        = cell.billed_cost        + excluded.billed_cost,
+            shadow_cost        = cell.shadow_cost        + excluded.shadow_cost,
+            duration_us        = cell.duration_us        + excluded.duration_us,
+            queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
+            duration_sketch    = cell.duration_sketch    + excluded.duration_sketch,
+            queue_time_sketch  = cell.queue_time_sketch  + excluded.queue_time_sketch
+        RETURNING ctid, executions, billed_cost
+    )
+    SELECT (SELECT count(*) FROM taken),
+           array_agg(ctid) FILTER (WHERE executions = 0 AND billed_cost = 0)
+    INTO folded, emptied
+    FROM upserted;
+
+    IF emptied IS NOT NULL THEN
+        DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND billed_cost = 0;
+    END IF;
+
+    PERFORM create_partitions();
+    RETURN folded;
+END
+$fold$;
+
+COMMENT ON FUNCTION fold() IS
+'Moves the committed deltas into the cubes and returns how many there were. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';

@@ -1,0 +1,132 @@
+-- Proof and health of a ledger.
+
+CREATE FUNCTION reconcile(since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
+RETURNS TABLE (cube text, bucket timestamptz, dimensions jsonb, measure text, difference text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH days AS (
+        SELECT floor_day(reconcile.since) AS since,
+               CASE WHEN floor_day(reconcile.until) < reconcile.until THEN floor_day(reconcile.until) + interval '24 hours'
+                    ELSE reconcile.until END AS until
+    ), cell AS (
+        SELECT 1 AS sign, stored.* FROM days, usage_cubes AS stored
+        WHERE stored.bucket >= days.since AND stored.bucket < days.until
+        UNION ALL
+        SELECT 1, pending.* FROM days, rolled_up('deltas', days.since, days.until) AS pending
+        UNION ALL
+        SELECT -1, raw.* FROM days, rolled_up('history', days.since, days.until) AS raw
+    ), difference AS (
+        SELECT cell.cube, cell.bucket, cell.customer_id, cell.project_id, cell.package_id, cell.section, cell.provider,
+               cell.model, cell.environment, cell.customer_tier, cell.user_id, cell.api_key_id,
+               sum(cell.sign * cell.executions) AS executions, sum(cell.sign * cell.succeeded) AS succeeded,
+               sum(cell.sign * cell.failed) AS failed, sum(cell.sign * cell.timed_out) AS timed_out,
+               sum(cell.sign * cell.cancelled) AS cancelled, sum(cell.sign * cell.open) AS open,
+               sum(cell.sign * cell.unpriced) AS unpriced, sum(cell.sign * cell.unreported) AS unreported,
+               sum(cell.sign * cell.estimated) AS estimated, sum(cell.sign * cell.byok) AS byok,
+               sum(cell.sign * cell.input_tokens) AS input_tokens,
+               sum(cell.sign * cell.cache_read_tokens) AS cache_read_tokens,
+               sum(cell.sign * cell.cache_write_tokens) AS cache_write_tokens,
+               sum(cell.sign * cell.output_tokens) AS output_tokens,
+               sum(cell.sign * cell.reasoning_tokens) AS reasoning_tokens,
+               sum(cell.sign * cell.cost) AS cost, sum(cell.sign * cell.billed_cost) AS billed_cost,
+               sum(cell.sign * cell.shadow_cost) AS shadow_cost,
+               sum(cell.sign * cell.duration_us) AS duration_us, sum(cell.sign * cell.queue_time_us) AS queue_time_us,
+               coalesce(merge(cell.duration_sketch) FILTER (WHERE cell.sign = 1), value_sketch(NULL))
+               - coalesce(merge(cell.duration_sketch) FILTER (WHERE cell.sign = -1), value_sketch(NULL)) AS duration_sketch,
+               coalesce(merge(cell.queue_time_sketch) FILTER (WHERE cell.sign = 1), value_sketch(NULL))
+               - coalesce(merge(cell.queue_time_sketch) FILTER (WHERE cell.sign = -1), value_sketch(NULL)) AS queue_time_sketch
+        FROM cell
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+    )
+    SELECT d.cube, d.bucket,
+           jsonb_strip_nulls(jsonb_build_object(
+               'customer_id', nullif(d.customer_id, ''), 'project_id', nullif(d.project_id, ''),
+               'package_id', nullif(d.package_id, ''), 'section', nullif(d.section, ''),
+               'provider', nullif(d.provider, ''), 'model', nullif(d.model, ''),
+               'environment', nullif(d.environment, ''), 'customer_tier', nullif(d.customer_tier, ''),
+               'user_id', nullif(d.user_id, ''), 'api_key_id', nullif(d.api_key_id, ''))),
+           found.measure, found.difference
+    FROM difference AS d
+    CROSS JOIN LATERAL (VALUES
+        ('executions', nullif(d.executions, 0)::text),
+        ('succeeded', nullif(d.succeeded, 0)::text),
+        ('failed', nullif(d.failed, 0)::text),
+        ('timed_out', nullif(d.timed_out, 0)::text),
+        ('cancelled', nullif(d.cancelled, 0)::text),
+        ('open', nullif(d.open, 0)::text),
+        ('unpriced', nullif(d.unpriced, 0)::text),
+        ('unreported', nullif(d.unreported, 0)::text),
+        ('estimated', nullif(d.estimated, 0)::text),
+        ('byok', nullif(d.byok, 0)::text),
+        ('input_tokens', nullif(d.input_tokens, 0)::text),
+        ('cache_read_tokens', nullif(d.cache_read_tokens, 0)::text),
+        ('cache_write_tokens', nullif(d.cache_write_tokens, 0)::text),
+        ('output_tokens', nullif(d.output_tokens, 0)::text),
+        ('reasoning_tokens', nullif(d.reasoning_tokens, 0)::text),
+        ('cost', nullif(d.cost, 0)::text),
+        ('billed_cost', nullif(d.billed_cost, 0)::text),
+        ('shadow_cost', nullif(d.shadow_cost, 0)::text),
+        ('duration_us', nullif(d.duration_us, 0)::text),
+        ('queue_time_us', nullif(d.queue_time_us, 0)::text),
+        ('duration_sketch', nullif(d.duration_sketch, value_sketch(NULL))::text),
+        ('queue_time_sketch', nullif(d.queue_time_sketch, value_sketch(NULL))::text)) AS found (measure, difference)
+    WHERE found.difference IS NOT NULL;
+END;
+
+COMMENT ON FUNCTION reconcile(timestamptz, timestamptz) IS
+'Compares every measure of every cell of every cube (what is folded plus what is pending) with the raw executions of [since, until), widened to whole UTC days, and returns only differences: stored minus raw. No row is the proof that every report is exact.';
+
+CREATE FUNCTION health() RETURNS TABLE (finding text, level text, count bigint, detail text, hint text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH unpriced AS (
+        SELECT sum(r.unpriced)::bigint AS count,
+               string_agg(format('%s %s: %s', r.provider, r.model, r.unpriced), ', ' ORDER BY r.unpriced DESC) AS detail
+        FROM usage_report('{provider,model}', NULL, 'all') AS r
+        WHERE r.unpriced > 0
+    ), pending AS (
+        SELECT count(*) AS count, 'oldest bucket ' || min(d.bucket) AS detail
+        FROM usage_deltas AS d
+    ), stray AS (
+        SELECT count(*) AS count, min(e.created_at) || ' to ' || max(e.created_at) AS detail
+        FROM execution_history_default AS e
+    ), late AS (
+        SELECT count(*) AS count, 'created as early as ' || min(e.created_at) AS detail
+        FROM execution_history AS e
+        WHERE e.recorded_at >= now() - interval '1 day' AND e.created_at < e.recorded_at - interval '1 day'
+    ), untriggered AS (
+        SELECT count(*) AS count, string_agg(lacking.relid::text || ' lacks ' || lacking.tgname, ', ') AS detail
+        FROM (
+            SELECT tree.relid, parent.tgname
+            FROM pg_partition_tree('execution_history') AS tree
+            JOIN pg_trigger AS parent ON parent.tgrelid = 'execution_history'::regclass AND NOT parent.tgisinternal
+            WHERE parent.tgname IN ('stamp_execution', 'append_deltas_of_insert', 'append_deltas_of_update', 'append_deltas_of_delete', 'refuse_truncate')
+            EXCEPT
+            SELECT t.tgrelid, t.tgname FROM pg_trigger AS t WHERE t.tgenabled IN ('O', 'A')
+        ) AS lacking
+    ), ahead AS (
+        SELECT (to_regclass(format('%I.execution_history_%s', n.nspname, to_char((now() AT TIME ZONE 'UTC') + interval '1 month', 'YYYY_MM'))) IS NULL)::integer::bigint AS count
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = 'execution_history'::regclass
+    )
+    SELECT 'executions without a price', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, coalesce(count, 0), detail,
+           'State the price with set_price().' FROM unpriced
+    UNION ALL
+    SELECT 'deltas to fold', CASE WHEN count > 1000000 THEN 'warning' ELSE 'ok' END, count, detail,
+           'Call fold(). Reports are exact without it, and faster with it.' FROM pending
+    UNION ALL
+    SELECT 'executions in the default partition', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, count, detail,
+           'Call adopt_default_rows() to give their months partitions.' FROM stray
+    UNION ALL
+    SELECT 'executions recorded a day late or more, since yesterday', CASE WHEN count > 0 THEN 'notice' ELSE 'ok' END, count, detail,
+           'They are counted in the period in which they were created.' FROM late
+    UNION ALL
+    SELECT 'triggers missing or disabled', CASE WHEN count > 0 THEN 'critical' ELSE 'ok' END, count, detail,
+           'Rollups do not follow what is written without them. Call add_history_triggers() for the table.' FROM untriggered
+    UNION ALL
+    SELECT 'no partition for next month', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, count, NULL,
+           'Call create_partitions().' FROM ahead;
+END;
+
+COMMENT ON FUNCTION health() IS
+'What needs attention in this ledger, one row per finding with its level: ok, notice, warning or critical.';

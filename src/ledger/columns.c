@@ -1,0 +1,165 @@
+/*-------------------------------------------------------------------------
+ *
+ * columns.c
+ *		Find the columns of a ledger's tables by name.
+ *
+ * This runs for every statement, so the search for a column begins right after
+ * the one before it: in every table that the ledger made it is there or next to
+ * it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "catalog/pg_type_d.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "ledger/columns.h"
+
+typedef struct ColumnSpec
+{
+	const char *name;
+	Oid			type;			/* InvalidOid: a varlena type of the extension */
+} ColumnSpec;
+
+static const ColumnSpec history_columns[HISTORY_COLUMNS] = {
+	[HISTORY_ID] = {"id", UUIDOID},
+	[HISTORY_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
+	[HISTORY_STARTED_AT] = {"started_at", TIMESTAMPTZOID},
+	[HISTORY_COMPLETED_AT] = {"completed_at", TIMESTAMPTZOID},
+	[HISTORY_DURATION_MS] = {"duration_ms", NUMERICOID},
+	[HISTORY_QUEUE_TIME_MS] = {"queue_time_ms", NUMERICOID},
+	[HISTORY_CUSTOMER_ID] = {"customer_id", TEXTOID},
+	[HISTORY_CUSTOMER_TIER] = {"customer_tier", TEXTOID},
+	[HISTORY_PROJECT_ID] = {"project_id", TEXTOID},
+	[HISTORY_PACKAGE_ID] = {"package_id", TEXTOID},
+	[HISTORY_SECTION] = {"section", TEXTOID},
+	[HISTORY_USER_ID] = {"user_id", TEXTOID},
+	[HISTORY_API_KEY_ID] = {"api_key_id", TEXTOID},
+	[HISTORY_ENVIRONMENT] = {"environment", TEXTOID},
+	[HISTORY_STATUS] = {"status", TEXTOID},
+	[HISTORY_PROVIDER] = {"provider", TEXTOID},
+	[HISTORY_MODEL] = {"model", TEXTOID},
+	[HISTORY_INPUT_TOKENS] = {"input_tokens", INT8OID},
+	[HISTORY_CACHE_READ_TOKENS] = {"cache_read_tokens", INT8OID},
+	[HISTORY_CACHE_WRITE_TOKENS] = {"cache_write_tokens", INT8OID},
+	[HISTORY_OUTPUT_TOKENS] = {"output_tokens", INT8OID},
+	[HISTORY_REASONING_TOKENS] = {"reasoning_tokens", INT8OID},
+	[HISTORY_TOKEN_SOURCE] = {"token_source", TEXTOID},
+	[HISTORY_BYOK] = {"byok", BOOLOID},
+	[HISTORY_COST] = {"cost", NUMERICOID},
+	[HISTORY_REPORTED_COST] = {"reported_cost", NUMERICOID},
+	[HISTORY_SHADOW_COST] = {"shadow_cost", NUMERICOID},
+	[HISTORY_PRICE_ID] = {"price_id", INT8OID},
+	[HISTORY_PRICE_STATUS] = {"price_status", TEXTOID},
+	[HISTORY_DELETED_AT] = {"deleted_at", TIMESTAMPTZOID},
+};
+
+static const ColumnSpec delta_columns[DELTA_COLUMNS] = {
+	[DELTA_BUCKET] = {"bucket", TIMESTAMPTZOID},
+	[DELTA_CUSTOMER_ID] = {"customer_id", TEXTOID},
+	[DELTA_PROJECT_ID] = {"project_id", TEXTOID},
+	[DELTA_PACKAGE_ID] = {"package_id", TEXTOID},
+	[DELTA_SECTION] = {"section", TEXTOID},
+	[DELTA_PROVIDER] = {"provider", TEXTOID},
+	[DELTA_MODEL] = {"model", TEXTOID},
+	[DELTA_ENVIRONMENT] = {"environment", TEXTOID},
+	[DELTA_CUSTOMER_TIER] = {"customer_tier", TEXTOID},
+	[DELTA_USER_ID] = {"user_id", TEXTOID},
+	[DELTA_API_KEY_ID] = {"api_key_id", TEXTOID},
+	[DELTA_EXECUTIONS] = {"executions", INT8OID},
+	[DELTA_SUCCEEDED] = {"succeeded", INT8OID},
+	[DELTA_FAILED] = {"failed", INT8OID},
+	[DELTA_TIMED_OUT] = {"timed_out", INT8OID},
+	[DELTA_CANCELLED] = {"cancelled", INT8OID},
+	[DELTA_OPEN] = {"open", INT8OID},
+	[DELTA_UNPRICED] = {"unpriced", INT8OID},
+	[DELTA_UNREPORTED] = {"unreported", INT8OID},
+	[DELTA_ESTIMATED] = {"estimated", INT8OID},
+	[DELTA_BYOK] = {"byok", INT8OID},
+	[DELTA_INPUT_TOKENS] = {"input_tokens", INT8OID},
+	[DELTA_CACHE_READ_TOKENS] = {"cache_read_tokens", INT8OID},
+	[DELTA_CACHE_WRITE_TOKENS] = {"cache_write_tokens", INT8OID},
+	[DELTA_OUTPUT_TOKENS] = {"output_tokens", INT8OID},
+	[DELTA_REASONING_TOKENS] = {"reasoning_tokens", INT8OID},
+	[DELTA_COST] = {"cost", NUMERICOID},
+	[DELTA_BILLED_COST] = {"billed_cost", NUMERICOID},
+	[DELTA_SHADOW_COST] = {"shadow_cost", NUMERICOID},
+	[DELTA_DURATION_US] = {"duration_us", INT8OID},
+	[DELTA_QUEUE_TIME_US] = {"queue_time_us", INT8OID},
+	[DELTA_DURATION_SKETCH] = {"duration_sketch", InvalidOid},
+	[DELTA_QUEUE_TIME_SKETCH] = {"queue_time_sketch", InvalidOid},
+};
+
+static bool
+is_column(TupleDesc desc, int index, const ColumnSpec *spec)
+{
+	Form_pg_attribute attribute = TupleDescAttr(desc, index);
+
+	return !attribute->attisdropped && strcmp(NameStr(attribute->attname), spec->name) == 0;
+}
+
+static int
+find_column(Relation relation, const ColumnSpec *spec, int start)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+	int			i;
+
+	for (i = 0; i < desc->natts; i++)
+	{
+		int			index = (start + i) % desc->natts;
+
+		if (is_column(desc, index, spec))
+			return index;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("column \"%s\" of \"%s\" does not exist", spec->name, RelationGetRelationName(relation)),
+			 errdetail("usage_meter keeps the rollups of the ledger by this column."),
+			 errhint("Add it again with its type, or restore the table from a dump.")));
+	return -1;					/* keep compiler quiet */
+}
+
+static void
+check_type(Relation relation, const ColumnSpec *spec, int index)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), index);
+
+	if (OidIsValid(spec->type) ? attribute->atttypid == spec->type : attribute->attlen == -1)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of \"%s\" has type %s", spec->name, RelationGetRelationName(relation),
+					format_type_be(attribute->atttypid)),
+			 errdetail("usage_meter keeps the rollups of the ledger by this column, as type %s.",
+					   OidIsValid(spec->type) ? format_type_be(spec->type) : "quantile_sketch"),
+			 errhint("Change the type back.")));
+}
+
+static void
+resolve(Relation relation, const ColumnSpec *specs, int count, AttrNumber *attnums)
+{
+	int			index = -1;
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		index = find_column(relation, &specs[i], index + 1);
+		check_type(relation, &specs[i], index);
+		attnums[i] = AttrOffsetGetAttrNumber(index);
+	}
+}
+
+void
+history_columns_resolve(Relation history, AttrNumber *attnums)
+{
+	resolve(history, history_columns, HISTORY_COLUMNS, attnums);
+}
+
+void
+delta_columns_resolve(Relation deltas, AttrNumber *attnums)
+{
+	resolve(deltas, delta_columns, DELTA_COLUMNS, attnums);
+}

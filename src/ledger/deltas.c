@@ -1,0 +1,581 @@
+/*-------------------------------------------------------------------------
+ *
+ * deltas.c
+ *		AFTER INSERT, UPDATE or DELETE FOR EACH STATEMENT on execution_history and
+ *		its partitions: append to usage_deltas what the statement changed.
+ *
+ * The rows of the transition tables are grouped by quarter hour and dimensions,
+ * new ones added, old ones subtracted.  A group that comes out with nothing
+ * changed is not written: most updates of a settled execution cost no delta.
+ * Memory is bounded: when there are too many groups they are written, and
+ * grouping starts over.
+ *
+ * Deltas are appended to a plain heap, without an index or a constraint, past
+ * the executor.  So no two writers ever wait for each other here.  It would
+ * corrupt indexes and skip triggers, hence a table that has some is refused.
+ *
+ * No privilege on usage_deltas is asked for, so that who may write executions
+ * need not be able to write totals.  What stands in for it: both tables must
+ * belong to the same owner.
+ *
+ * How an execution counts is said in SQL by execution_cells(), and here.
+ * reconcile() compares the two.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "common/int.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "ledger/execution.h"
+#include "sketch/sketch.h"
+
+PG_FUNCTION_INFO_V1(append_deltas);
+
+#define QUARTER_HOUR_USECS	(15 * USECS_PER_MINUTE)
+
+/* Groups held before they are written: about 10 MB with sketches of a few values. */
+#define GROUPS_MAX			8192
+
+/* Integer measures, DELTA_EXECUTIONS to DELTA_REASONING_TOKENS. */
+#define COUNTS				(DELTA_REASONING_TOKENS - DELTA_EXECUTIONS + 1)
+#define MONEYS				(DELTA_SHADOW_COST - DELTA_COST + 1)
+
+/* DELTA_DURATION_US and _SKETCH, DELTA_QUEUE_TIME_US and _SKETCH */
+#define TIMES				2
+
+/* The column of execution_history behind each dimension, in order. */
+static const HistoryColumn dimension_sources[DELTA_DIMENSIONS] = {
+	HISTORY_CUSTOMER_ID, HISTORY_PROJECT_ID, HISTORY_PACKAGE_ID, HISTORY_SECTION, HISTORY_PROVIDER,
+	HISTORY_MODEL, HISTORY_ENVIRONMENT, HISTORY_CUSTOMER_TIER, HISTORY_USER_ID, HISTORY_API_KEY_ID
+};
+
+/*
+ * What a group is found by: the bucket, then each dimension as its length and
+ * its bytes, without padding.
+ */
+typedef struct DeltaKey
+{
+	const char *bytes;
+	uint32		length;
+} DeltaKey;
+
+/* A sum of times and their distribution. */
+typedef struct TimeSum
+{
+	int64		microseconds;
+	Histogram  *histogram;		/* NULL: no values */
+} TimeSum;
+
+/* A sum of executions.  NULL money is zero. */
+typedef struct DeltaGroup
+{
+	DeltaKey	key;
+	uint32		hash;
+	char		status;			/* for simplehash */
+	int64		counts[COUNTS];
+	Numeric		moneys[MONEYS];
+	TimeSum		times[TIMES];
+} DeltaGroup;
+
+#define SH_PREFIX			group
+#define SH_ELEMENT_TYPE		DeltaGroup
+#define SH_KEY_TYPE			DeltaKey
+#define SH_KEY				key
+#define SH_HASH_KEY(tb, k)	hash_bytes((const unsigned char *) (k).bytes, (k).length)
+#define SH_EQUAL(tb, a, b)	((a).length == (b).length && memcmp((a).bytes, (b).bytes, (a).length) == 0)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a)	(a)->hash
+#define SH_SCOPE			static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/*
+ * One run of the trigger.  groups, and all they point to, live in context, which
+ * is emptied when they are written; row_context is emptied for every row.  key
+ * is a buffer for the key of the current row.
+ */
+typedef struct DeltaWriter
+{
+	Relation	history;
+	AttrNumber	history_attnums[HISTORY_COLUMNS];
+	MemoryContext context;
+	MemoryContext row_context;
+	group_hash *groups;
+	StringInfoData key;
+} DeltaWriter;
+
+static void
+add_count(DeltaGroup *group, DeltaColumn column, int64 amount)
+{
+	int64	   *count = &group->counts[column - DELTA_EXECUTIONS];
+
+	if (pg_add_s64_overflow(*count, amount, count))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("sum of executions is out of range"),
+				 errdetail("One statement writes more than a sum of 64 bits can hold."),
+				 errhint("Write fewer executions at once.")));
+}
+
+/* Add sign times the column, if it is not NULL. */
+static void
+add_money(DeltaWriter *writer, DeltaGroup *group, DeltaColumn column,
+		  const Execution *row, HistoryColumn source, int sign)
+{
+	Numeric    *sum = &group->moneys[column - DELTA_COST];
+	MemoryContext old_context;
+	Datum		total;
+
+	if (execution_is_null(row, source))
+		return;
+	old_context = MemoryContextSwitchTo(writer->context);
+	total = NumericGetDatum(*sum != NULL ? *sum : int64_to_numeric(0));
+	*sum = DatumGetNumeric(DirectFunctionCall2(sign > 0 ? numeric_add : numeric_sub, total,
+											   execution_value(row, source)));
+	pfree(DatumGetPointer(total));
+	MemoryContextSwitchTo(old_context);
+}
+
+static void
+add_time(DeltaWriter *writer, TimeSum *sum, const Execution *row, HistoryColumn source, int sign)
+{
+	int64		microseconds = execution_microseconds(row, source);
+
+	if (microseconds < 0)
+		return;
+	if (sum->histogram == NULL)
+	{
+		sum->histogram = MemoryContextAlloc(writer->context, sizeof(Histogram));
+		sketch_init_signed(sum->histogram, writer->context);
+	}
+	sum->microseconds += sign * microseconds;
+	sketch_check_status(histogram_add(sum->histogram, microseconds / 1000.0, sign));
+}
+
+static void
+append_key_text(StringInfo key, const text *value)
+{
+	uint32		length = value != NULL ? VARSIZE_ANY_EXHDR(value) : 0;
+
+	appendBinaryStringInfo(key, (const char *) &length, sizeof(length));
+	if (length > 0)
+		appendBinaryStringInfo(key, VARDATA_ANY(value), length);
+}
+
+static TimestampTz
+quarter_hour(TimestampTz instant)
+{
+	TimestampTz into = instant % QUARTER_HOUR_USECS;
+
+	return instant - (into < 0 ? into + QUARTER_HOUR_USECS : into);
+}
+
+/* The group of a row, made if need be. */
+static DeltaGroup *
+find_group(DeltaWriter *writer, const Execution *row)
+{
+	TimestampTz bucket = quarter_hour(DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT)));
+	DeltaKey	key;
+	DeltaGroup	   *group;
+	bool		found;
+	int			i;
+
+	resetStringInfo(&writer->key);
+	appendBinaryStringInfo(&writer->key, (const char *) &bucket, sizeof(bucket));
+	for (i = 0; i < DELTA_DIMENSIONS; i++)
+		append_key_text(&writer->key, execution_text(row, dimension_sources[i]));
+
+	key.bytes = writer->key.data;
+	key.length = writer->key.len;
+	group = group_insert(writer->groups, key, &found);
+	if (!found)
+	{
+		char	   *bytes = MemoryContextAlloc(writer->context, key.length);
+
+		memset(group->counts, 0, sizeof(group->counts));
+		memset(group->moneys, 0, sizeof(group->moneys));
+		memset(group->times, 0, sizeof(group->times));
+		group->key.bytes = memcpy(bytes, key.bytes, key.length);
+	}
+	return group;
+}
+
+static void
+add_outcome(DeltaGroup *group, int status, int sign)
+{
+	static const DeltaColumn outcome[EXECUTION_STATUSES] = {
+		[STATUS_PENDING] = DELTA_OPEN,
+		[STATUS_RUNNING] = DELTA_OPEN,
+		[STATUS_SUCCESS] = DELTA_SUCCEEDED,
+		[STATUS_FAILED] = DELTA_FAILED,
+		[STATUS_TIMEOUT] = DELTA_TIMED_OUT,
+		[STATUS_CANCELLED] = DELTA_CANCELLED,
+	};
+
+	if (status >= 0)
+		add_count(group, outcome[status], sign);
+}
+
+/* All that an execution adds to analytics. */
+static void
+add_usage(DeltaWriter *writer, DeltaGroup *group, const Execution *row, int sign)
+{
+	int			token_source = execution_word(row, HISTORY_TOKEN_SOURCE, token_source_names, TOKEN_SOURCES);
+	int			price_status = execution_word(row, HISTORY_PRICE_STATUS, price_status_names, PRICE_STATUSES);
+
+	add_count(group, DELTA_EXECUTIONS, sign);
+	add_outcome(group, execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES), sign);
+	if (price_status == PRICE_UNPRICED)
+		add_count(group, DELTA_UNPRICED, sign);
+	if (token_source == TOKENS_UNREPORTED)
+		add_count(group, DELTA_UNREPORTED, sign);
+	if (token_source == TOKENS_ESTIMATED)
+		add_count(group, DELTA_ESTIMATED, sign);
+	if (!execution_is_null(row, HISTORY_BYOK) && DatumGetBool(execution_value(row, HISTORY_BYOK)))
+		add_count(group, DELTA_BYOK, sign);
+
+	add_count(group, DELTA_INPUT_TOKENS, sign * execution_int64(row, HISTORY_INPUT_TOKENS));
+	add_count(group, DELTA_CACHE_READ_TOKENS, sign * execution_int64(row, HISTORY_CACHE_READ_TOKENS));
+	add_count(group, DELTA_CACHE_WRITE_TOKENS, sign * execution_int64(row, HISTORY_CACHE_WRITE_TOKENS));
+	add_count(group, DELTA_OUTPUT_TOKENS, sign * execution_int64(row, HISTORY_OUTPUT_TOKENS));
+	add_count(group, DELTA_REASONING_TOKENS, sign * execution_int64(row, HISTORY_REASONING_TOKENS));
+
+	add_money(writer, group, DELTA_COST, row, HISTORY_COST, sign);
+	add_money(writer, group, DELTA_SHADOW_COST, row, HISTORY_SHADOW_COST, sign);
+	add_time(writer, &group->times[0], row, HISTORY_DURATION_MS, sign);
+	add_time(writer, &group->times[1], row, HISTORY_QUEUE_TIME_MS, sign);
+}
+
+/* A deleted execution has left analytics; what was billed stays billed. */
+static void
+add_execution(DeltaWriter *writer, const Execution *row, int sign)
+{
+	DeltaGroup	   *group = find_group(writer, row);
+
+	add_money(writer, group, DELTA_BILLED_COST, row, HISTORY_COST, sign);
+	if (execution_is_null(row, HISTORY_DELETED_AT))
+		add_usage(writer, group, row, sign);
+}
+
+static bool
+is_zero(Numeric value)
+{
+	return value == NULL ||
+		DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(value),
+										 NumericGetDatum(int64_to_numeric(0))));
+}
+
+/* Did the statement leave everything in this group as it was? */
+static bool
+is_unchanged(const DeltaGroup *group)
+{
+	int			i;
+
+	for (i = 0; i < COUNTS; i++)
+	{
+		if (group->counts[i] != 0)
+			return false;
+	}
+	for (i = 0; i < MONEYS; i++)
+	{
+		if (!is_zero(group->moneys[i]))
+			return false;
+	}
+	for (i = 0; i < TIMES; i++)
+	{
+		if (group->times[i].microseconds != 0 ||
+			(group->times[i].histogram != NULL && !histogram_is_empty(group->times[i].histogram)))
+			return false;
+	}
+	return true;
+}
+
+static void
+refuse_deltas(Relation deltas, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot append to \"%s\"", RelationGetRelationName(deltas)),
+			 errdetail_internal("%s", detail),
+			 errhint("Usage is appended to it as to a plain table, past the executor. "
+					 "Undo the change to the table; index or constrain usage_cubes instead.")));
+}
+
+static bool
+is_ours(const AttrNumber *attnums, AttrNumber attnum)
+{
+	int			i;
+
+	for (i = 0; i < DELTA_COLUMNS; i++)
+	{
+		if (attnums[i] == attnum)
+			return true;
+	}
+	return false;
+}
+
+/* A column that the owner added stays NULL; so it must be allowed to. */
+static void
+check_added_columns(Relation deltas, const AttrNumber *attnums)
+{
+	TupleDesc	desc = RelationGetDescr(deltas);
+	int			i;
+
+	if (desc->natts == DELTA_COLUMNS)
+		return;
+	for (i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped && !is_ours(attnums, attribute->attnum) &&
+			(attribute->attnotnull || attribute->attgenerated != '\0'))
+			refuse_deltas(deltas, psprintf("Its column \"%s\" is NOT NULL or generated.", NameStr(attribute->attname)));
+	}
+}
+
+static void
+check_plain(Relation deltas, Relation history)
+{
+	TupleConstr *constraints = RelationGetDescr(deltas)->constr;
+
+	if (deltas->rd_rel->relkind != RELKIND_RELATION || deltas->rd_rel->relispartition)
+		refuse_deltas(deltas, "It is not a plain table.");
+	if (deltas->rd_rel->relowner != history->rd_rel->relowner)
+		refuse_deltas(deltas, psprintf("Its owner is not the owner of \"%s\".", RelationGetRelationName(history)));
+	if (deltas->trigdesc != NULL)
+		refuse_deltas(deltas, "It has a trigger.");
+	if (deltas->rd_rel->relhasindex && RelationGetIndexList(deltas) != NIL)
+		refuse_deltas(deltas, "It has an index.");
+	if (constraints != NULL && constraints->num_check > 0)
+		refuse_deltas(deltas, "It has a check constraint.");
+}
+
+/* usage_deltas of the ledger that the table belongs to. */
+static Relation
+open_deltas(Relation history, AttrNumber *attnums)
+{
+	Oid			schema = RelationGetNamespace(history);
+	Oid			relid = get_relname_relid("usage_deltas", schema);
+	Relation	deltas;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("schema \"%s\" has no usage_deltas", get_namespace_name(schema)),
+				 errdetail("\"%s\" has the triggers of a ledger, which keep the usage of its schema.",
+						   RelationGetRelationName(history)),
+				 errhint("Partitions and usage_deltas belong into the schema that create_usage_ledger() made.")));
+	deltas = table_open(relid, RowExclusiveLock);
+	check_plain(deltas, history);
+	delta_columns_resolve(deltas, attnums);
+	check_added_columns(deltas, attnums);
+	return deltas;
+}
+
+/* Reads the next text of a group's key. */
+static Datum
+key_text(const char **position)
+{
+	uint32		length;
+	text	   *value;
+
+	memcpy(&length, *position, sizeof(length));
+	value = cstring_to_text_with_len(*position + sizeof(length), length);
+	*position += sizeof(length) + length;
+	return PointerGetDatum(value);
+}
+
+static void
+fill_key(const DeltaGroup *group, const AttrNumber *attnums, Datum *values)
+{
+	const char *position = group->key.bytes;
+	TimestampTz bucket;
+	int			i;
+
+	memcpy(&bucket, position, sizeof(bucket));
+	position += sizeof(bucket);
+	values[attnums[DELTA_BUCKET] - 1] = TimestampTzGetDatum(bucket);
+	for (i = 0; i < DELTA_DIMENSIONS; i++)
+		values[attnums[DELTA_CUSTOMER_ID + i] - 1] = key_text(&position);
+}
+
+static Datum
+sketch_of(const TimeSum *sum)
+{
+	Histogram	empty;
+
+	if (sum->histogram != NULL)
+		return sketch_encode_datum(sum->histogram);
+	sketch_init_signed(&empty, CurrentMemoryContext);
+	return sketch_encode_datum(&empty);
+}
+
+static void
+fill_measures(const DeltaGroup *group, const AttrNumber *attnums, Datum *values)
+{
+	int			i;
+
+	for (i = 0; i < COUNTS; i++)
+		values[attnums[DELTA_EXECUTIONS + i] - 1] = Int64GetDatum(group->counts[i]);
+	for (i = 0; i < MONEYS; i++)
+		values[attnums[DELTA_COST + i] - 1] =
+			NumericGetDatum(group->moneys[i] != NULL ? group->moneys[i] : int64_to_numeric(0));
+	for (i = 0; i < TIMES; i++)
+	{
+		values[attnums[DELTA_DURATION_US + i] - 1] = Int64GetDatum(group->times[i].microseconds);
+		values[attnums[DELTA_DURATION_SKETCH + i] - 1] = sketch_of(&group->times[i]);
+	}
+}
+
+static void
+write_group(const DeltaGroup *group, Relation deltas, const AttrNumber *attnums, TupleTableSlot *slot)
+{
+	int			i;
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, RelationGetDescr(deltas)->natts * sizeof(bool));
+	fill_key(group, attnums, slot->tts_values);
+	fill_measures(group, attnums, slot->tts_values);
+	for (i = 0; i < DELTA_COLUMNS; i++)
+		slot->tts_isnull[attnums[i] - 1] = false;
+	ExecStoreVirtualTuple(slot);
+	table_tuple_insert(deltas, slot, GetCurrentCommandId(true), 0, NULL);
+}
+
+static void
+start_groups(DeltaWriter *writer)
+{
+	MemoryContextReset(writer->context);
+	writer->groups = group_create(writer->context, 8, NULL);
+}
+
+/* Append what has changed to usage_deltas, which is not opened for nothing. */
+static void
+write_groups(DeltaWriter *writer)
+{
+	AttrNumber	attnums[DELTA_COLUMNS];
+	Relation	deltas = NULL;
+	TupleTableSlot *slot = NULL;
+	group_iterator iterator;
+	DeltaGroup *group;
+	MemoryContext old_context = MemoryContextSwitchTo(writer->context);
+
+	group_start_iterate(writer->groups, &iterator);
+	while ((group = group_iterate(writer->groups, &iterator)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (is_unchanged(group))
+			continue;
+		if (deltas == NULL)
+		{
+			deltas = open_deltas(writer->history, attnums);
+			slot = MakeSingleTupleTableSlot(RelationGetDescr(deltas), &TTSOpsVirtual);
+		}
+		write_group(group, deltas, attnums, slot);
+	}
+
+	if (deltas != NULL)
+	{
+		ExecDropSingleTupleTableSlot(slot);
+		table_close(deltas, NoLock);
+	}
+	MemoryContextSwitchTo(old_context);
+}
+
+/* Group the rows of a transition table. */
+static void
+read_transition(DeltaWriter *writer, Tuplestorestate *rows, int sign)
+{
+	TupleDesc	desc = RelationGetDescr(writer->history);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+
+	tuplestore_select_read_pointer(rows, tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND));
+	tuplestore_rescan(rows);
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		Execution	row = {.relation = writer->history, .attnums = writer->history_attnums};
+		MemoryContext old_context;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(slot);
+		row.values = slot->tts_values;
+		row.nulls = slot->tts_isnull;
+		if (writer->groups->members >= GROUPS_MAX)
+		{
+			write_groups(writer);
+			start_groups(writer);
+		}
+		MemoryContextReset(writer->row_context);
+		old_context = MemoryContextSwitchTo(writer->row_context);
+		add_execution(writer, &row, sign);
+		MemoryContextSwitchTo(old_context);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+check_protocol(FunctionCallInfo fcinfo)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) ||
+		TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("append_deltas must be an AFTER INSERT, UPDATE or DELETE trigger for each statement")));
+	if ((!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) && trigdata->tg_newtable == NULL) ||
+		(!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && trigdata->tg_oldtable == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("append_deltas needs the transition tables of the statement"),
+				 errhint("Let add_history_triggers() make the triggers.")));
+}
+
+/*
+ * append_deltas() returns trigger
+ */
+Datum
+append_deltas(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	DeltaWriter writer;
+
+	check_protocol(fcinfo);
+
+	writer.history = trigdata->tg_relation;
+	history_columns_resolve(writer.history, writer.history_attnums);
+	initStringInfo(&writer.key);
+	writer.context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter deltas", ALLOCSET_DEFAULT_SIZES);
+	writer.row_context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter execution", ALLOCSET_SMALL_SIZES);
+	start_groups(&writer);
+	if (trigdata->tg_newtable != NULL)
+		read_transition(&writer, trigdata->tg_newtable, 1);
+	if (trigdata->tg_oldtable != NULL)
+		read_transition(&writer, trigdata->tg_oldtable, -1);
+	write_groups(&writer);
+	MemoryContextDelete(writer.row_context);
+	MemoryContextDelete(writer.context);
+
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * execution.c
+ *		A row of execution_history in memory, and what its columns may hold.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "ledger/execution.h"
+
+const char *const status_names[EXECUTION_STATUSES] = {
+	[STATUS_PENDING] = "pending",
+	[STATUS_RUNNING] = "running",
+	[STATUS_SUCCESS] = "success",
+	[STATUS_FAILED] = "failed",
+	[STATUS_TIMEOUT] = "timeout",
+	[STATUS_CANCELLED] = "cancelled",
+};
+
+const char *const token_source_names[TOKEN_SOURCES] = {
+	[TOKENS_REPORTED] = "reported",
+	[TOKENS_COUNTED] = "counted",
+	[TOKENS_ESTIMATED] = "estimated",
+	[TOKENS_UNREPORTED] = "unreported",
+};
+
+const char *const price_status_names[PRICE_STATUSES] = {
+	[PRICE_PENDING] = "pending",
+	[PRICE_PRICED] = "priced",
+	[PRICE_UNPRICED] = "unpriced",
+	[PRICE_BYOK] = "byok",
+	[PRICE_REPORTED] = "reported",
+};
+
+/* Which of the words does the column hold?  -1 if none, or NULL. */
+int
+execution_word(const Execution *row, HistoryColumn column, const char *const *words, int count)
+{
+	text	   *value = execution_text(row, column);
+	Size		length;
+	int			i;
+
+	if (value == NULL)
+		return -1;
+	length = VARSIZE_ANY_EXHDR(value);
+	for (i = 0; i < count; i++)
+	{
+		if (strlen(words[i]) == length && memcmp(words[i], VARDATA_ANY(value), length) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * The milliseconds of a column in whole microseconds, rounded like round();
+ * -1 if NULL.  The value must have been checked: not negative, NaN or too large.
+ */
+int64
+execution_microseconds(const Execution *row, HistoryColumn column)
+{
+	Datum		microseconds;
+
+	if (execution_is_null(row, column))
+		return -1;
+	microseconds = DirectFunctionCall2(numeric_mul, execution_value(row, column),
+									   NumericGetDatum(int64_to_numeric(1000)));
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, microseconds));
+}

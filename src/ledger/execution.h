@@ -1,0 +1,109 @@
+/*-------------------------------------------------------------------------
+ *
+ * execution.h
+ *		A row of execution_history in memory, and what its columns may hold.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USAGE_METER_LEDGER_EXECUTION_H
+#define USAGE_METER_LEDGER_EXECUTION_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/rel.h"
+
+#include "ledger/columns.h"
+
+/*
+ * Limits of what a row may say.  Dimensions are keys of an index whose rows are
+ * at most 2,704 bytes: ten of them must fit.  The limits on numbers keep the
+ * sums of a cell from overflowing before millions of rows hold the largest.
+ */
+#define DIMENSION_BYTES_MAX		255
+#define TOKENS_MAX				INT64CONST(1000000000000)
+#define DURATION_MS_MAX			INT64CONST(100000000000)	/* three years */
+
+typedef enum ExecutionStatus
+{
+	STATUS_PENDING,
+	STATUS_RUNNING,
+	STATUS_SUCCESS,
+	STATUS_FAILED,
+	STATUS_TIMEOUT,
+	STATUS_CANCELLED
+} ExecutionStatus;
+
+#define EXECUTION_STATUSES (STATUS_CANCELLED + 1)
+
+typedef enum TokenSource
+{
+	TOKENS_REPORTED,
+	TOKENS_COUNTED,
+	TOKENS_ESTIMATED,
+	TOKENS_UNREPORTED
+} TokenSource;
+
+#define TOKEN_SOURCES (TOKENS_UNREPORTED + 1)
+
+typedef enum PriceStatus
+{
+	PRICE_PENDING,
+	PRICE_PRICED,
+	PRICE_UNPRICED,
+	PRICE_BYOK,
+	PRICE_REPORTED
+} PriceStatus;
+
+#define PRICE_STATUSES (PRICE_REPORTED + 1)
+
+extern const char *const status_names[EXECUTION_STATUSES];
+extern const char *const token_source_names[TOKEN_SOURCES];
+extern const char *const price_status_names[PRICE_STATUSES];
+
+/* The row: all columns of the table, and where ours are among them. */
+typedef struct Execution
+{
+	Relation	relation;
+	const AttrNumber *attnums;	/* by HistoryColumn */
+	Datum	   *values;
+	bool	   *nulls;
+} Execution;
+
+static inline bool
+execution_is_null(const Execution *row, HistoryColumn column)
+{
+	return row->nulls[row->attnums[column] - 1];
+}
+
+static inline Datum
+execution_value(const Execution *row, HistoryColumn column)
+{
+	return row->values[row->attnums[column] - 1];
+}
+
+/* The text of a column, or NULL. */
+static inline text *
+execution_text(const Execution *row, HistoryColumn column)
+{
+	return execution_is_null(row, column) ? NULL : DatumGetTextPP(execution_value(row, column));
+}
+
+/* The integer of a column, 0 for NULL. */
+static inline int64
+execution_int64(const Execution *row, HistoryColumn column)
+{
+	return execution_is_null(row, column) ? 0 : DatumGetInt64(execution_value(row, column));
+}
+
+static inline bool
+status_is_open(int status)
+{
+	return status == STATUS_PENDING || status == STATUS_RUNNING;
+}
+
+extern int	execution_word(const Execution *row, HistoryColumn column,
+						   const char *const *words, int count);
+extern int64 execution_microseconds(const Execution *row, HistoryColumn column);
+
+#endif							/* USAGE_METER_LEDGER_EXECUTION_H */

@@ -1,0 +1,574 @@
+/*-------------------------------------------------------------------------
+ *
+ * stamp.c
+ *		BEFORE INSERT OR UPDATE FOR EACH ROW on execution_history: validate the
+ *		row, complete it and stamp its cost.
+ *
+ * An INSERT is validated, completed and priced.  An UPDATE too, but it prices
+ * again only if something that the price depends on has changed; otherwise the
+ * stamped columns keep their old values, whatever the statement says, so that a
+ * settled cost cannot be changed in passing.
+ *
+ * An UPDATE of created_at may move a row to another partition.  The executor
+ * does that by DELETE and INSERT, so the row comes here twice, and the second
+ * time it looks like a new execution with a cost given by the caller.  The first
+ * time leaves a note by which the second is recognised.
+ *
+ * created_at is the partition key and never changed here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "compat.h"
+#include "ledger/execution.h"
+#include "pricing/cost.h"
+
+PG_FUNCTION_INFO_V1(stamp_execution);
+
+/* Kept in fn_extra: one statement may stamp many rows of one partition. */
+typedef struct StampState
+{
+	AttrNumber	attnums[HISTORY_COLUMNS];
+} StampState;
+
+/* The last row whose created_at an UPDATE has changed. */
+typedef struct MovedRow
+{
+	LocalTransactionId transaction;
+	pg_uuid_t	id;
+	TimestampTz created_at;
+} MovedRow;
+
+static MovedRow moved_row = {InvalidLocalTransactionId};
+
+static const HistoryColumn dimension_columns[] = {
+	HISTORY_CUSTOMER_ID, HISTORY_CUSTOMER_TIER, HISTORY_PROJECT_ID, HISTORY_PACKAGE_ID,
+	HISTORY_SECTION, HISTORY_USER_ID, HISTORY_API_KEY_ID, HISTORY_ENVIRONMENT,
+	HISTORY_PROVIDER, HISTORY_MODEL
+};
+
+static const HistoryColumn token_columns[] = {
+	HISTORY_INPUT_TOKENS, HISTORY_CACHE_READ_TOKENS, HISTORY_CACHE_WRITE_TOKENS,
+	HISTORY_OUTPUT_TOKENS, HISTORY_REASONING_TOKENS
+};
+
+/* What a price depends on, besides open or final. */
+static const HistoryColumn priced_columns[] = {
+	HISTORY_PROVIDER, HISTORY_MODEL, HISTORY_BYOK,
+	HISTORY_INPUT_TOKENS, HISTORY_CACHE_READ_TOKENS, HISTORY_CACHE_WRITE_TOKENS,
+	HISTORY_OUTPUT_TOKENS, HISTORY_REASONING_TOKENS
+};
+
+/* What pricing writes. */
+static const HistoryColumn stamped_columns[] = {
+	HISTORY_COST, HISTORY_SHADOW_COST, HISTORY_PRICE_ID, HISTORY_PRICE_STATUS
+};
+
+static const char *
+column_name(const Execution *row, HistoryColumn column)
+{
+	return NameStr(TupleDescAttr(RelationGetDescr(row->relation), row->attnums[column] - 1)->attname);
+}
+
+/* Raise an error about a column: "input_tokens of an execution ..." */
+static void
+refuse(const Execution *row, HistoryColumn column, const char *what, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("%s of an execution %s", column_name(row, column), what),
+			 errdetail_internal("%s", detail),
+			 errhint("%s", hint),
+			 errtablecol(row->relation, row->attnums[column])));
+}
+
+static void
+set_value(Execution *row, HistoryColumn column, Datum value)
+{
+	row->values[row->attnums[column] - 1] = value;
+	row->nulls[row->attnums[column] - 1] = false;
+}
+
+static void
+set_null(Execution *row, HistoryColumn column)
+{
+	row->nulls[row->attnums[column] - 1] = true;
+}
+
+static void
+check_dimensions(const Execution *row)
+{
+	int			i;
+
+	for (i = 0; i < (int) lengthof(dimension_columns); i++)
+	{
+		text	   *value = execution_text(row, dimension_columns[i]);
+
+		if (value != NULL && VARSIZE_ANY_EXHDR(value) > DIMENSION_BYTES_MAX)
+			refuse(row, dimension_columns[i], "is too long",
+				   psprintf("It has %zu bytes, %d are allowed.", (size_t) VARSIZE_ANY_EXHDR(value), DIMENSION_BYTES_MAX),
+				   "Usage is grouped by this column. Longer texts belong into metadata.");
+	}
+}
+
+static void
+check_present(const Execution *row, HistoryColumn column)
+{
+	if (execution_is_null(row, column))
+		refuse(row, column, "is missing", "It is null.", "Every execution has one; leave the column out for its default.");
+}
+
+static void
+check_name(const Execution *row, HistoryColumn column)
+{
+	text	   *value = execution_text(row, column);
+
+	if (value == NULL || VARSIZE_ANY_EXHDR(value) == 0)
+		refuse(row, column, "is missing", value == NULL ? "It is null." : "It is an empty string.",
+			   "Every execution belongs to a customer and an environment.");
+}
+
+static void
+check_tokens(const Execution *row)
+{
+	int			i;
+
+	for (i = 0; i < (int) lengthof(token_columns); i++)
+	{
+		int64		tokens = execution_int64(row, token_columns[i]);
+
+		if (tokens < 0)
+			refuse(row, token_columns[i], "is negative", psprintf("It is " INT64_FORMAT ".", tokens),
+				   "Counts are disjoint and not negative; null means not reported.");
+		if (tokens > TOKENS_MAX)
+			refuse(row, token_columns[i], "is too large",
+				   psprintf("It is " INT64_FORMAT ", at most " INT64_FORMAT " are allowed.", tokens, TOKENS_MAX),
+				   "Is it a count of tokens of one execution?");
+	}
+	if (execution_int64(row, HISTORY_REASONING_TOKENS) > execution_int64(row, HISTORY_OUTPUT_TOKENS))
+		refuse(row, HISTORY_REASONING_TOKENS, "is more than output_tokens",
+			   psprintf(INT64_FORMAT " of " INT64_FORMAT " output tokens cannot be reasoning.",
+						execution_int64(row, HISTORY_REASONING_TOKENS), execution_int64(row, HISTORY_OUTPUT_TOKENS)),
+			   "output_tokens includes reasoning_tokens.");
+}
+
+static char *
+numeric_text(Datum value)
+{
+	return psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, value)));
+}
+
+/* Refuse NaN, infinities and what is below zero. */
+static void
+check_amount(const Execution *row, HistoryColumn column)
+{
+	Datum		value;
+	Numeric		number;
+
+	if (execution_is_null(row, column))
+		return;
+	value = execution_value(row, column);
+	number = DatumGetNumeric(value);
+	if (numeric_is_nan(number) || numeric_is_inf(number))
+		refuse(row, column, "is not a finite number", numeric_text(value), "Use null for a value that is not known.");
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, value, NumericGetDatum(int64_to_numeric(0)))))
+		refuse(row, column, "is negative", numeric_text(value), "Use null for a value that is not known.");
+}
+
+static void
+check_duration(const Execution *row, HistoryColumn column)
+{
+	if (execution_is_null(row, column))
+		return;
+	check_amount(row, column);
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, execution_value(row, column),
+										 NumericGetDatum(int64_to_numeric(DURATION_MS_MAX)))))
+		refuse(row, column, "is too large", numeric_text(execution_value(row, column)),
+			   psprintf("It is in milliseconds, at most " INT64_FORMAT ".", DURATION_MS_MAX));
+}
+
+static char *
+timestamp_text(Datum value)
+{
+	return DatumGetCString(DirectFunctionCall1(timestamptz_out, value));
+}
+
+static void
+check_finite(const Execution *row, HistoryColumn column)
+{
+	if (execution_is_null(row, column))
+		return;
+	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(execution_value(row, column))))
+		refuse(row, column, "is not finite", psprintf("It is %s.", timestamp_text(execution_value(row, column))),
+			   "Use null for a time that is not known; created_at is always known.");
+}
+
+static void
+check_times(const Execution *row)
+{
+	Datum		started;
+	Datum		completed;
+
+	check_finite(row, HISTORY_CREATED_AT);
+	check_finite(row, HISTORY_STARTED_AT);
+	check_finite(row, HISTORY_COMPLETED_AT);
+	if (execution_is_null(row, HISTORY_STARTED_AT) || execution_is_null(row, HISTORY_COMPLETED_AT))
+		return;
+	started = execution_value(row, HISTORY_STARTED_AT);
+	completed = execution_value(row, HISTORY_COMPLETED_AT);
+	if (DatumGetTimestampTz(completed) < DatumGetTimestampTz(started))
+		refuse(row, HISTORY_COMPLETED_AT, "is before started_at",
+			   psprintf("Started at %s, completed at %s.", timestamp_text(started), timestamp_text(completed)),
+			   "Are both in the same time zone?");
+}
+
+/* Refuse a text that is none of the words; NULL is the caller's business. */
+static void
+check_word(const Execution *row, HistoryColumn column, const char *const *words, int count)
+{
+	StringInfoData hint;
+	int			i;
+
+	if (execution_is_null(row, column) || execution_word(row, column, words, count) >= 0)
+		return;
+
+	initStringInfo(&hint);
+	appendStringInfo(&hint, "Use %s", words[0]);
+	for (i = 1; i < count; i++)
+		appendStringInfo(&hint, "%s%s", i + 1 < count ? ", " : " or ", words[i]);
+	appendStringInfoChar(&hint, '.');
+	refuse(row, column, "is not known",
+		   psprintf("It is \"%s\".", text_to_cstring(execution_text(row, column))), hint.data);
+}
+
+static void
+validate(const Execution *row)
+{
+	check_present(row, HISTORY_ID);
+	check_present(row, HISTORY_CREATED_AT);
+	check_present(row, HISTORY_STATUS);
+	check_present(row, HISTORY_BYOK);
+	check_name(row, HISTORY_CUSTOMER_ID);
+	check_name(row, HISTORY_ENVIRONMENT);
+	check_dimensions(row);
+	check_tokens(row);
+	check_duration(row, HISTORY_DURATION_MS);
+	check_duration(row, HISTORY_QUEUE_TIME_MS);
+	check_amount(row, HISTORY_COST);
+	check_amount(row, HISTORY_REPORTED_COST);
+	check_times(row);
+	check_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
+	check_word(row, HISTORY_TOKEN_SOURCE, token_source_names, TOKEN_SOURCES);
+}
+
+static bool
+has_tokens(const Execution *row)
+{
+	int			i;
+
+	for (i = 0; i < (int) lengthof(token_columns); i++)
+	{
+		if (!execution_is_null(row, token_columns[i]))
+			return true;
+	}
+	return false;
+}
+
+static int
+status_of(const Execution *row)
+{
+	return execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
+}
+
+/* completed_at - started_at, if the caller gave them and no duration */
+static void
+complete_duration(Execution *row)
+{
+	int64		microseconds;
+
+	if (!execution_is_null(row, HISTORY_DURATION_MS) ||
+		execution_is_null(row, HISTORY_STARTED_AT) || execution_is_null(row, HISTORY_COMPLETED_AT))
+		return;
+	microseconds = DatumGetTimestampTz(execution_value(row, HISTORY_COMPLETED_AT)) -
+		DatumGetTimestampTz(execution_value(row, HISTORY_STARTED_AT));
+	set_value(row, HISTORY_DURATION_MS, NumericGetDatum(int64_div_fast_to_numeric(microseconds, 3)));
+	check_duration(row, HISTORY_DURATION_MS);
+}
+
+/*
+ * Counts that are there were reported, unless the caller knows better.  Where
+ * none are, they are unreported, but for an open execution: it may still tell.
+ */
+static void
+complete_token_source(Execution *row)
+{
+	int			source = execution_word(row, HISTORY_TOKEN_SOURCE, token_source_names, TOKEN_SOURCES);
+
+	if (has_tokens(row))
+	{
+		if (source < 0 || source == TOKENS_UNREPORTED)
+			set_value(row, HISTORY_TOKEN_SOURCE, CStringGetTextDatum(token_source_names[TOKENS_REPORTED]));
+	}
+	else if (status_is_open(status_of(row)))
+		set_null(row, HISTORY_TOKEN_SOURCE);
+	else
+		set_value(row, HISTORY_TOKEN_SOURCE, CStringGetTextDatum(token_source_names[TOKENS_UNREPORTED]));
+}
+
+static void
+set_price(Execution *row, PriceStatus status, Numeric cost)
+{
+	set_value(row, HISTORY_PRICE_STATUS, CStringGetTextDatum(price_status_names[status]));
+	if (cost != NULL)
+		set_value(row, HISTORY_COST, NumericGetDatum(cost));
+	else
+		set_null(row, HISTORY_COST);
+}
+
+/* The cost by the price book, NULL if there is none for this execution. */
+static Numeric
+book_cost(Execution *row)
+{
+	PriceKey	key = {
+		.book = RelationGetNamespace(row->relation),
+		.provider = execution_text(row, HISTORY_PROVIDER),
+		.model = execution_text(row, HISTORY_MODEL),
+		.customer_id = execution_text(row, HISTORY_CUSTOMER_ID),
+		.customer_tier = execution_text(row, HISTORY_CUSTOMER_TIER),
+		.at = DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT))
+	};
+	TokenCounts counts = {
+		.input = execution_int64(row, HISTORY_INPUT_TOKENS),
+		.cache_read = execution_int64(row, HISTORY_CACHE_READ_TOKENS),
+		.cache_write = execution_int64(row, HISTORY_CACHE_WRITE_TOKENS),
+		.output = execution_int64(row, HISTORY_OUTPUT_TOKENS),
+		.reasoning = execution_int64(row, HISTORY_REASONING_TOKENS)
+	};
+	const PriceList *list;
+	Numeric		cost;
+
+	if (!has_tokens(row) || key.provider == NULL || key.model == NULL)
+		return NULL;
+	list = price_book_find(&key);
+	if (list == NULL)
+		return NULL;
+	cost = token_cost(list, &counts);
+	if (cost != NULL)
+		set_value(row, HISTORY_PRICE_ID, Int64GetDatum(list->price_id));
+	return cost;
+}
+
+/*
+ * Stamp the cost.  The book decides; what the caller gave is kept beside it, and
+ * counts where the book has no price.  With the customer's own key the price is
+ * only what it would have cost.  A call that failed and used no tokens cost
+ * nothing, whatever its price.
+ */
+static void
+price(Execution *row)
+{
+	Numeric		cost;
+
+	set_null(row, HISTORY_PRICE_ID);
+	set_null(row, HISTORY_SHADOW_COST);
+	if (status_is_open(status_of(row)))
+	{
+		set_price(row, PRICE_PENDING, NULL);
+		return;
+	}
+
+	cost = book_cost(row);
+	if (DatumGetBool(execution_value(row, HISTORY_BYOK)))
+	{
+		if (cost != NULL)
+			set_value(row, HISTORY_SHADOW_COST, NumericGetDatum(cost));
+		set_price(row, PRICE_BYOK, int64_to_numeric(0));
+	}
+	else if (cost != NULL)
+		set_price(row, PRICE_PRICED, cost);
+	else if (!execution_is_null(row, HISTORY_REPORTED_COST))
+		set_price(row, PRICE_REPORTED, DatumGetNumeric(execution_value(row, HISTORY_REPORTED_COST)));
+	else if (!has_tokens(row) && status_of(row) != STATUS_SUCCESS)
+		set_price(row, PRICE_PRICED, int64_to_numeric(0));
+	else
+		set_price(row, PRICE_UNPRICED, NULL);
+}
+
+static bool
+same_value(const Execution *a, const Execution *b, HistoryColumn column)
+{
+	Form_pg_attribute attribute;
+
+	if (execution_is_null(a, column) || execution_is_null(b, column))
+		return execution_is_null(a, column) == execution_is_null(b, column);
+	attribute = TupleDescAttr(RelationGetDescr(a->relation), a->attnums[column] - 1);
+	return datum_image_eq(execution_value(a, column), execution_value(b, column),
+						  attribute->attbyval, attribute->attlen);
+}
+
+static bool
+must_price_again(const Execution *old, const Execution *new)
+{
+	int			i;
+
+	if (status_is_open(status_of(old)) != status_is_open(status_of(new)))
+		return true;
+	for (i = 0; i < (int) lengthof(priced_columns); i++)
+	{
+		if (!same_value(old, new, priced_columns[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+keep_stamp(const Execution *old, Execution *new)
+{
+	int			i;
+
+	for (i = 0; i < (int) lengthof(stamped_columns); i++)
+	{
+		set_value(new, stamped_columns[i], execution_value(old, stamped_columns[i]));
+		if (execution_is_null(old, stamped_columns[i]))
+			set_null(new, stamped_columns[i]);
+	}
+}
+
+/* A cost that the caller gave is kept as reported_cost, if he gave none. */
+static void
+take_reported_cost(Execution *row)
+{
+	if (!execution_is_null(row, HISTORY_COST) && execution_is_null(row, HISTORY_REPORTED_COST))
+		set_value(row, HISTORY_REPORTED_COST, execution_value(row, HISTORY_COST));
+}
+
+static void
+note_move(const Execution *row)
+{
+	moved_row.transaction = MyLocalTransactionId;
+	moved_row.id = *DatumGetUUIDP(execution_value(row, HISTORY_ID));
+	moved_row.created_at = DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT));
+}
+
+/* Is this the INSERT half of an UPDATE that moves a row?  Forgets the note. */
+static bool
+is_moved(const Execution *row)
+{
+	bool		result = moved_row.transaction == MyLocalTransactionId &&
+		!execution_is_null(row, HISTORY_ID) && !execution_is_null(row, HISTORY_CREATED_AT) &&
+		DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT)) == moved_row.created_at &&
+		memcmp(DatumGetUUIDP(execution_value(row, HISTORY_ID)), &moved_row.id, sizeof(pg_uuid_t)) == 0;
+
+	moved_row.transaction = InvalidLocalTransactionId;
+	return result;
+}
+
+static void
+stamp_new(Execution *row)
+{
+	take_reported_cost(row);
+	validate(row);
+	complete_duration(row);
+	complete_token_source(row);
+	price(row);
+}
+
+static void
+stamp_changed(const Execution *old, Execution *new)
+{
+	if (!same_value(old, new, HISTORY_COST))
+		take_reported_cost(new);
+	validate(new);
+	complete_duration(new);
+	complete_token_source(new);
+	if (must_price_again(old, new))
+		price(new);
+	else
+		keep_stamp(old, new);
+	if (!same_value(old, new, HISTORY_CREATED_AT))
+		note_move(new);
+}
+
+static Execution
+deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+	Execution	row = {
+		.relation = relation,
+		.attnums = attnums,
+		.values = palloc(desc->natts * sizeof(Datum)),
+		.nulls = palloc(desc->natts * sizeof(bool))
+	};
+
+	heap_deform_tuple(tuple, desc, row.values, row.nulls);
+	return row;
+}
+
+static const AttrNumber *
+stamped_table(FmgrInfo *flinfo, Relation relation)
+{
+	StampState *state = flinfo->fn_extra;
+
+	if (state == NULL)
+	{
+		state = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(StampState));
+		history_columns_resolve(relation, state->attnums);
+		flinfo->fn_extra = state;
+	}
+	return state->attnums;
+}
+
+static void
+check_protocol(FunctionCallInfo fcinfo)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigdata->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
+		TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("stamp_execution must be a BEFORE INSERT OR UPDATE trigger for each row")));
+}
+
+/*
+ * stamp_execution() returns trigger
+ */
+Datum
+stamp_execution(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	const AttrNumber *attnums;
+	Execution	row;
+
+	check_protocol(fcinfo);
+	attnums = stamped_table(fcinfo->flinfo, trigdata->tg_relation);
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	{
+		Execution	old = deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
+
+		row = deform(trigdata->tg_relation, attnums, trigdata->tg_newtuple);
+		stamp_changed(&old, &row);
+	}
+	else
+	{
+		row = deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
+		if (is_moved(&row))
+			PG_RETURN_POINTER(trigdata->tg_trigtuple);
+		stamp_new(&row);
+	}
+
+	PG_RETURN_POINTER(heap_form_tuple(RelationGetDescr(trigdata->tg_relation), row.values, row.nulls));
+}

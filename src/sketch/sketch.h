@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * sketch.h
+ *		The type quantile_sketch, as the rest of the extension sees it.
+ *
+ * On disk a quantile_sketch is a varlena (short headers allowed) that holds the
+ * canonical bytes of a histogram (codec.c) and nothing else.  In memory it is
+ * either that, or an expanded object around a live Histogram: the state of the
+ * aggregates, which a row changes in place.
+ *
+ * Its text form lists what there is, in this order, fields separated by blanks:
+ *
+ *		sketch	= "scale=" integer
+ *				  [ "min=" number "max=" number ]	smallest and largest value, if known
+ *				  [ "neginf=" count ]				-Infinity
+ *				  [ "neg=" run ]					negative values, by magnitude
+ *				  [ "zero=" count ]
+ *				  [ "pos=" run ]					positive values
+ *				  [ "posinf=" count ]				+Infinity
+ *		run		= first bucket ":" item { "," item }
+ *		item	= count | "~" how many empty buckets are left out
+ *
+ * where bucket i holds magnitudes in (base^i, base^(i+1)], base = 2^(2^-scale).
+ * For example, 1, 2, 2 and 0 are "scale=6 min=0 max=2 zero=1 pos=-1:1,~63,2".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USAGE_METER_SKETCH_SKETCH_H
+#define USAGE_METER_SKETCH_SKETCH_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/expandeddatum.h"
+
+#include "histogram.h"
+
+/*
+ * The expanded object.  It lives, with its counts, in a memory context that it
+ * may share with others (header.eoh_context, see aggregates.c): so nobody may
+ * delete or transfer it, and only the executor ever gets a read-write pointer.
+ * Whoever changes the histogram clears encoding_is_current, so that flattening
+ * plans anew.
+ */
+typedef struct ExpandedSketch
+{
+	ExpandedObjectHeader header;	/* MUST BE FIRST */
+	int32		magic;			/* EXPANDED_SKETCH_MAGIC */
+	bool		encoding_is_current;
+	Histogram	histogram;
+	HistogramEncoding encoding; /* plan for flattening, if current */
+} ExpandedSketch;
+
+#define EXPANDED_SKETCH_MAGIC	0x51534b31
+
+/*
+ * Histograms in palloc'd memory of a context.  A signed one is for differences:
+ * it never knows its extremes.
+ */
+extern void sketch_init(Histogram *histogram, MemoryContext context);
+extern void sketch_init_signed(Histogram *histogram, MemoryContext context);
+
+/* Raise the error that a status stands for; return if it stands for none. */
+extern void sketch_check_status(HistogramStatus status);
+
+/*
+ * A flat quantile_sketch in the current memory context: of a histogram, or of a
+ * single value that counts weight times, which needs no histogram at all.
+ */
+extern Datum sketch_encode_datum(const Histogram *histogram);
+extern Datum sketch_encode_value(double value, int64 weight);
+
+/*
+ * Content of any quantile_sketch: merged into a histogram (subtracted, if sign
+ * is negative), or for reading.  The latter is either the histogram of the
+ * expanded object or the workspace, filled, in the current memory context.
+ */
+extern void sketch_merge_datum(Histogram *into, Datum sketch, int sign);
+extern const Histogram *sketch_read(Datum sketch, Histogram *workspace);
+
+/* Expanded objects: a new one, and the one that a datum allows to change or NULL. */
+extern ExpandedSketch *sketch_make_expanded(MemoryContext context);
+
+static inline ExpandedSketch *
+sketch_writable(Datum sketch)
+{
+	ExpandedSketch *expanded;
+
+	if (!VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(sketch)))
+		return NULL;
+	expanded = (ExpandedSketch *) DatumGetEOHP(sketch);
+	Assert(expanded->magic == EXPANDED_SKETCH_MAGIC);
+	return expanded;
+}
+
+#endif							/* USAGE_METER_SKETCH_SKETCH_H */

@@ -1,0 +1,652 @@
+/*-------------------------------------------------------------------------
+ *
+ * type.c
+ *		The type quantile_sketch: its forms, its comparison, its operators.
+ *
+ * See sketch.h for the forms.  Whatever comes in, as text, as binary or from
+ * disk, is decoded under full validation before it is used.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "sketch.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "common/hashfn.h"
+#include "common/shortest_dec.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/* How much of malformed text an error message quotes. */
+#define QUOTED_BYTES_MAX			20
+
+/* Position in the text form. */
+typedef struct TextReader
+{
+	const char *start;
+	const char *next;
+} TextReader;
+
+PG_FUNCTION_INFO_V1(sketch_in);
+PG_FUNCTION_INFO_V1(sketch_out);
+PG_FUNCTION_INFO_V1(sketch_recv);
+PG_FUNCTION_INFO_V1(sketch_send);
+PG_FUNCTION_INFO_V1(sketch_eq);
+PG_FUNCTION_INFO_V1(sketch_ne);
+PG_FUNCTION_INFO_V1(sketch_hash);
+PG_FUNCTION_INFO_V1(sketch_hash_extended);
+PG_FUNCTION_INFO_V1(sketch_add);
+PG_FUNCTION_INFO_V1(sketch_subtract);
+
+/* ----------------------------------------------------------------
+ * Histograms in PostgreSQL memory
+ * ----------------------------------------------------------------
+ */
+
+static void *
+sketch_resize(void *context, void *pointer, size_t size)
+{
+	if (size == 0)
+	{
+		pfree(pointer);
+		return NULL;
+	}
+	return MemoryContextAlloc((MemoryContext) context, size);
+}
+
+void
+sketch_init(Histogram *histogram, MemoryContext context)
+{
+	histogram_init(histogram, sketch_resize, context, true);
+}
+
+void
+sketch_init_signed(Histogram *histogram, MemoryContext context)
+{
+	histogram_init(histogram, sketch_resize, context, false);
+}
+
+static void
+report_corrupted(HistogramStatus status)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("value of type quantile_sketch is corrupted"),
+			 errdetail("%s", histogram_status_text(status))));
+}
+
+void
+sketch_check_status(HistogramStatus status)
+{
+	switch (status)
+	{
+		case HISTOGRAM_OK:
+			return;
+		case HISTOGRAM_NAN:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("NaN has no place in a quantile sketch"),
+					 errhint("Leave it out with FILTER (WHERE value <> 'NaN').")));
+			break;
+		case HISTOGRAM_OVERFLOW:
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("count of a quantile sketch is out of range"),
+					 errdetail("%s", histogram_status_text(status))));
+			break;
+		case HISTOGRAM_OUT_OF_MEMORY:
+			ereport(ERROR,
+					(errcode(ERRCODE_OUT_OF_MEMORY),
+					 errmsg("out of memory")));
+			break;
+		case HISTOGRAM_BAD_FRACTION:
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("fraction is out of range"),
+					 errhint("Use a fraction between 0 and 1.")));
+			break;
+		case HISTOGRAM_NEGATIVE:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("quantile sketch has negative counts"),
+					 errdetail("More was subtracted from it than it holds, so its values have no order."),
+					 errhint("Add it to the sketch that holds the missing values.")));
+			break;
+		case HISTOGRAM_EMPTY:
+			elog(ERROR, "unexpected empty quantile sketch");
+			break;
+		default:
+			report_corrupted(status);
+			break;
+	}
+}
+
+/* ----------------------------------------------------------------
+ * Flat and expanded
+ * ----------------------------------------------------------------
+ */
+
+/* Datum of planned length. */
+static Datum
+encode_planned(const Histogram *histogram, const HistogramEncoding *encoding)
+{
+	struct varlena *result = palloc(VARHDRSZ + encoding->length);
+
+	SET_VARSIZE(result, VARHDRSZ + encoding->length);
+	histogram_encode(histogram, encoding, (uint8_t *) VARDATA(result));
+	return PointerGetDatum(result);
+}
+
+Datum
+sketch_encode_datum(const Histogram *histogram)
+{
+	HistogramEncoding encoding;
+
+	histogram_plan_encoding(histogram, &encoding);
+	return encode_planned(histogram, &encoding);
+}
+
+Datum
+sketch_encode_value(double value, int64 weight)
+{
+	struct varlena *result = palloc(VARHDRSZ + HISTOGRAM_ENCODED_SINGLE_MAX);
+	size_t		length = 0;
+
+	sketch_check_status(histogram_encode_single(value, weight, (uint8_t *) VARDATA(result),
+												&length));
+	SET_VARSIZE(result, VARHDRSZ + length);
+	return PointerGetDatum(result);
+}
+
+static Size
+expanded_flat_size(ExpandedObjectHeader *header)
+{
+	ExpandedSketch *sketch = (ExpandedSketch *) header;
+
+	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
+	if (!sketch->encoding_is_current)
+	{
+		histogram_plan_encoding(&sketch->histogram, &sketch->encoding);
+		sketch->encoding_is_current = true;
+	}
+	return VARHDRSZ + sketch->encoding.length;
+}
+
+/*
+ * There is no padding to fill: each byte of the encoding is written.
+ */
+static void
+expanded_flatten(ExpandedObjectHeader *header, void *result, Size allocated_size)
+{
+	ExpandedSketch *sketch = (ExpandedSketch *) header;
+
+	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
+	Assert(sketch->encoding_is_current);
+	Assert(allocated_size == VARHDRSZ + sketch->encoding.length);
+	SET_VARSIZE(result, allocated_size);
+	histogram_encode(&sketch->histogram, &sketch->encoding, (uint8_t *) VARDATA(result));
+}
+
+static const ExpandedObjectMethods expanded_methods = {
+	expanded_flat_size,
+	expanded_flatten
+};
+
+/*
+ * A new, empty expanded object in a context, which it need not have for itself.
+ */
+ExpandedSketch *
+sketch_make_expanded(MemoryContext context)
+{
+	ExpandedSketch *sketch = MemoryContextAlloc(context, sizeof(ExpandedSketch));
+
+	EOH_init_header(&sketch->header, &expanded_methods, context);
+	sketch->magic = EXPANDED_SKETCH_MAGIC;
+	sketch->encoding_is_current = false;
+	sketch_init(&sketch->histogram, context);
+	return sketch;
+}
+
+/* The histogram of an expanded object, or NULL. */
+static const Histogram *
+expanded_histogram(Datum datum)
+{
+	ExpandedSketch *sketch;
+
+	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+		return NULL;
+	sketch = (ExpandedSketch *) DatumGetEOHP(datum);
+	if (sketch->magic != EXPANDED_SKETCH_MAGIC)
+		elog(ERROR, "expanded object is not a quantile_sketch");
+	return &sketch->histogram;
+}
+
+void
+sketch_merge_datum(Histogram *into, Datum datum, int sign)
+{
+	const Histogram *histogram = expanded_histogram(datum);
+	struct varlena *flat;
+	HistogramStatus status;
+
+	if (histogram != NULL)
+		sketch_check_status(histogram_merge(into, histogram, sign));
+	else
+	{
+		flat = PG_DETOAST_DATUM_PACKED(datum);
+		status = histogram_merge_encoded(into, (const uint8_t *) VARDATA_ANY(flat),
+										 VARSIZE_ANY_EXHDR(flat), sign);
+		sketch_check_status(status);
+		if ((Pointer) flat != DatumGetPointer(datum))
+			pfree(flat);
+	}
+}
+
+const Histogram *
+sketch_read(Datum datum, Histogram *workspace)
+{
+	const Histogram *histogram = expanded_histogram(datum);
+	struct varlena *flat;
+	HistogramStatus status;
+
+	if (histogram != NULL)
+		return histogram;
+
+	flat = PG_DETOAST_DATUM_PACKED(datum);
+	sketch_init(workspace, CurrentMemoryContext);
+	status = histogram_decode(workspace, (const uint8_t *) VARDATA_ANY(flat),
+							  VARSIZE_ANY_EXHDR(flat));
+	if (status != HISTOGRAM_OK)
+		report_corrupted(status);
+	Assert(histogram_is_valid(workspace));
+	return workspace;
+}
+
+/* ----------------------------------------------------------------
+ * Text
+ * ----------------------------------------------------------------
+ */
+
+static void pg_attribute_noreturn()
+report_syntax(const TextReader *reader, const char *expected)
+{
+	int			length = pg_mbcliplen(reader->next, strlen(reader->next), QUOTED_BYTES_MAX);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input syntax for type %s", "quantile_sketch"),
+			 length == 0 ?
+			 errdetail("Expected %s at the end.", expected) :
+			 errdetail("Expected %s at character %d, near \"%.*s\".", expected,
+					   pg_mbstrlen_with_len(reader->start, reader->next - reader->start) + 1,
+					   length, reader->next)));
+}
+
+static void
+check_text_status(HistogramStatus status)
+{
+	if (status == HISTOGRAM_OVERFLOW)
+		sketch_check_status(status);
+	if (status != HISTOGRAM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid content for type %s", "quantile_sketch"),
+				 errdetail("%s", histogram_status_text(status))));
+}
+
+static void
+skip_blanks(TextReader *reader)
+{
+	while (*reader->next == ' ' || *reader->next == '\t' ||
+		   *reader->next == '\n' || *reader->next == '\r')
+		reader->next++;
+}
+
+/* Is the next field this one?  Then step over its name. */
+static bool
+accept_field(TextReader *reader, const char *name)
+{
+	size_t		length = strlen(name);
+
+	skip_blanks(reader);
+	if (strncmp(reader->next, name, length) != 0)
+		return false;
+	reader->next += length;
+	return true;
+}
+
+static int64
+read_integer(TextReader *reader, const char *expected)
+{
+	const char *digits = reader->next + (*reader->next == '-');
+	char	   *end;
+	int64		result;
+
+	if (*digits < '0' || *digits > '9')
+		report_syntax(reader, expected);
+	errno = 0;
+	result = strtoll(reader->next, &end, 10);
+	if (errno != 0)
+		report_syntax(reader, expected);
+	reader->next = end;
+	return result;
+}
+
+static double
+read_value(TextReader *reader, const char *expected)
+{
+	char	   *end;
+	double		result;
+
+	if (*reader->next == ' ')
+		report_syntax(reader, expected);
+	result = strtod(reader->next, &end);
+	if (end == reader->next)
+		report_syntax(reader, expected);
+	reader->next = end;
+	return result;
+}
+
+static void
+read_text_counter(TextReader *reader, Histogram *histogram, double value)
+{
+	check_text_status(histogram_add(histogram, value, read_integer(reader, "a count")));
+}
+
+/*
+ * The buckets of one side.  The cap on what they span bounds the loop.
+ */
+static void
+read_text_run(TextReader *reader, Histogram *histogram, HistogramSide side)
+{
+	int64		first = read_integer(reader, "a bucket number");
+	int64		position = 0;
+
+	if (*reader->next != ':')
+		report_syntax(reader, "\":\"");
+	do
+	{
+		reader->next++;
+		if (*reader->next == '~')
+		{
+			int64		gap;
+
+			reader->next++;
+			gap = read_integer(reader, "how many buckets are empty");
+			if (gap < 0 || gap > HISTOGRAM_BUCKETS_MAX)
+				check_text_status(HISTOGRAM_TOO_MANY_BUCKETS);
+			position += gap;
+			continue;
+		}
+		if (position >= HISTOGRAM_BUCKETS_MAX)
+			check_text_status(HISTOGRAM_TOO_MANY_BUCKETS);
+		if (first > INT_MAX || first < INT_MIN)
+			check_text_status(HISTOGRAM_BAD_BUCKET);
+		check_text_status(histogram_add_bucket(histogram, side, first + position,
+											   read_integer(reader, "a count")));
+		position++;
+	} while (*reader->next == ',');
+}
+
+/*
+ * Fill a histogram from text.
+ */
+static void
+read_text(TextReader *reader, Histogram *histogram)
+{
+	bool		has_extremes = false;
+	double		min = 0.0;
+	double		max = 0.0;
+	int64		scale;
+
+	if (!accept_field(reader, "scale="))
+		report_syntax(reader, "\"scale=\"");
+	scale = read_integer(reader, "a scale");
+	check_text_status(scale < HISTOGRAM_SCALE_MIN || scale > HISTOGRAM_SCALE_MAX ?
+					  HISTOGRAM_BAD_SCALE : histogram_set_scale(histogram, (int) scale));
+
+	if (accept_field(reader, "min="))
+	{
+		min = read_value(reader, "the smallest value");
+		if (!accept_field(reader, "max="))
+			report_syntax(reader, "\"max=\"");
+		max = read_value(reader, "the largest value");
+		has_extremes = true;
+	}
+	if (accept_field(reader, "neginf="))
+		read_text_counter(reader, histogram, -INFINITY);
+	if (accept_field(reader, "neg="))
+		read_text_run(reader, histogram, HISTOGRAM_NEGATIVE_SIDE);
+	if (accept_field(reader, "zero="))
+		read_text_counter(reader, histogram, 0.0);
+	if (accept_field(reader, "pos="))
+		read_text_run(reader, histogram, HISTOGRAM_POSITIVE_SIDE);
+	if (accept_field(reader, "posinf="))
+		read_text_counter(reader, histogram, INFINITY);
+	skip_blanks(reader);
+	if (*reader->next != '\0')
+		report_syntax(reader, "the next field or the end");
+
+	histogram_finish_building(histogram);
+	if (has_extremes)
+		check_text_status(histogram_set_extremes(histogram, min, max));
+}
+
+Datum
+sketch_in(PG_FUNCTION_ARGS)
+{
+	TextReader	reader;
+	Histogram	histogram;
+	Datum		result;
+
+	reader.start = reader.next = PG_GETARG_CSTRING(0);
+	sketch_init(&histogram, CurrentMemoryContext);
+	read_text(&reader, &histogram);
+	Assert(histogram_is_valid(&histogram));
+	result = sketch_encode_datum(&histogram);
+	histogram_free(&histogram);
+	PG_RETURN_DATUM(result);
+}
+
+/* The shortest text that reads back as the same double, whatever the settings. */
+static void
+write_text_value(StringInfo text, const char *name, double value)
+{
+	char		buffer[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	double_to_shortest_decimal_buf(value, buffer);
+	appendStringInfo(text, "%s%s", name, buffer);
+}
+
+static void
+write_text_integer(StringInfo text, const char *prefix, int64 number)
+{
+	char		buffer[MAXINT8LEN + 1];
+
+	pg_lltoa(number, buffer);
+	appendStringInfoString(text, prefix);
+	appendStringInfoString(text, buffer);
+}
+
+static void
+write_text_counter(StringInfo text, const char *name, int64 count)
+{
+	if (count != 0)
+		write_text_integer(text, name, count);
+}
+
+static void
+write_text_run(StringInfo text, const char *name, const Histogram *histogram,
+			   HistogramSide side)
+{
+	const char *separator = ":";
+	int64		gap = 0;
+	int32		index;
+	int32		last;
+
+	if (!histogram_used(histogram, side, &index, &last))
+		return;
+
+	write_text_integer(text, name, index);
+	for (; index <= last; index++)
+	{
+		int64		count = histogram_count_at(histogram, side, index);
+
+		if (count == 0)
+		{
+			gap++;
+			continue;
+		}
+		if (gap > 0)
+			write_text_integer(text, ",~", gap);
+		write_text_integer(text, separator, count);
+		separator = ",";
+		gap = 0;
+	}
+}
+
+Datum
+sketch_out(PG_FUNCTION_ARGS)
+{
+	Histogram	workspace;
+	const Histogram *histogram = sketch_read(PG_GETARG_DATUM(0), &workspace);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	write_text_integer(&text, "scale=", histogram->scale);
+	if (histogram->extremes_known && !histogram_is_empty(histogram))
+	{
+		write_text_value(&text, " min=", histogram->min);
+		write_text_value(&text, " max=", histogram->max);
+	}
+	write_text_counter(&text, " neginf=", histogram->negative_infinity_count);
+	write_text_run(&text, " neg=", histogram, HISTOGRAM_NEGATIVE_SIDE);
+	write_text_counter(&text, " zero=", histogram->zero_count);
+	write_text_run(&text, " pos=", histogram, HISTOGRAM_POSITIVE_SIDE);
+	write_text_counter(&text, " posinf=", histogram->positive_infinity_count);
+	PG_RETURN_CSTRING(text.data);
+}
+
+/* ----------------------------------------------------------------
+ * Binary
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The canonical bytes as they are, once they have proved to be that.
+ */
+Datum
+sketch_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo	message = (StringInfo) PG_GETARG_POINTER(0);
+	int			length = message->len - message->cursor;
+	const char *bytes = pq_getmsgbytes(message, length);
+	struct varlena *result;
+	Histogram	histogram;
+	HistogramStatus status;
+
+	sketch_init(&histogram, CurrentMemoryContext);
+	status = histogram_decode(&histogram, (const uint8_t *) bytes, length);
+	if (status != HISTOGRAM_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid binary representation of type %s", "quantile_sketch"),
+				 errdetail("%s", histogram_status_text(status))));
+	histogram_free(&histogram);
+
+	result = palloc(VARHDRSZ + length);
+	SET_VARSIZE(result, VARHDRSZ + length);
+	memcpy(VARDATA(result), bytes, length);
+	PG_RETURN_POINTER(result);
+}
+
+Datum
+sketch_send(PG_FUNCTION_ARGS)
+{
+	struct varlena *flat = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+	StringInfoData message;
+
+	pq_begintypsend(&message);
+	pq_sendbytes(&message, VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+}
+
+/* ----------------------------------------------------------------
+ * Comparison, which is that of canonical bytes
+ * ----------------------------------------------------------------
+ */
+
+static bool
+sketches_are_equal(Datum left_datum, Datum right_datum)
+{
+	struct varlena *left = PG_DETOAST_DATUM_PACKED(left_datum);
+	struct varlena *right = PG_DETOAST_DATUM_PACKED(right_datum);
+	Size		length = VARSIZE_ANY_EXHDR(left);
+
+	return length == VARSIZE_ANY_EXHDR(right) &&
+		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), length) == 0;
+}
+
+Datum
+sketch_eq(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(sketches_are_equal(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+}
+
+Datum
+sketch_ne(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!sketches_are_equal(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+}
+
+Datum
+sketch_hash(PG_FUNCTION_ARGS)
+{
+	struct varlena *flat = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+
+	PG_RETURN_DATUM(hash_any((const unsigned char *) VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat)));
+}
+
+Datum
+sketch_hash_extended(PG_FUNCTION_ARGS)
+{
+	struct varlena *flat = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+
+	PG_RETURN_DATUM(hash_any_extended((const unsigned char *) VARDATA_ANY(flat),
+									  VARSIZE_ANY_EXHDR(flat), PG_GETARG_INT64(1)));
+}
+
+/* ----------------------------------------------------------------
+ * Operators
+ * ----------------------------------------------------------------
+ */
+
+static Datum
+combine(Datum left, Datum right, int sign)
+{
+	Histogram	histogram;
+	Datum		result;
+
+	sketch_init(&histogram, CurrentMemoryContext);
+	sketch_merge_datum(&histogram, left, 1);
+	sketch_merge_datum(&histogram, right, sign);
+	Assert(histogram_is_valid(&histogram));
+	result = sketch_encode_datum(&histogram);
+	histogram_free(&histogram);
+	return result;
+}
+
+Datum
+sketch_add(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(combine(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), 1));
+}
+
+Datum
+sketch_subtract(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(combine(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), -1));
+}
