@@ -1,5 +1,5 @@
--- 30 days of plausible traffic, the same every time but for the dates: a pseudo-random number is a hash of the row's
--- number. Made in the table demo_traffic, in the order of its primary key, which is not the order of time.
+-- 30 days of plausible traffic in the table demo_traffic, the same every time but for the dates: a pseudo-random number
+-- is a hash of the row's number.
 
 CREATE FUNCTION demo_uniform(number bigint, what text) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -39,33 +39,32 @@ FROM (SELECT hour,
                  LATERAL (SELECT now() - (720 - hour) * interval '1 hour' AS at) AS clock) AS hours) AS sums;
 
 CREATE UNLOGGED TABLE demo_traffic AS
-SELECT number,
-       -- a fixed shuffle: 240,007 is prime
-       now() - interval '30 days' + (demo_pick(demo_uniform(number, 'hour'), hours.weights) - 1 + demo_uniform(number, 'minute'))
+SELECT n AS shuffle,
+       now() - interval '30 days' + (demo_pick(demo_uniform(n, 'hour'), hours.weights) - 1 + demo_uniform(n, 'minute'))
                * interval '1 hour' AS created_at,
        (ARRAY['acme', 'globex', 'initech', 'umbrella', 'hooli', 'stark', 'wayne', 'wonka'])[customer.number] AS customer_id,
        (ARRAY['enterprise', 'pro', 'pro', 'enterprise', 'free', 'pro', 'free', 'free'])[customer.number] AS customer_tier,
-       (ARRAY['support-bot', 'search', 'code-review', 'reports'])[demo_pick(demo_uniform(number, 'project'), '{0.45,0.72,0.9,1}')] AS project_id,
-       (ARRAY['chat', 'rag_pipeline', 'embedding', 'intent_detection', 'other'])[demo_pick(demo_uniform(number, 'section'), '{0.5,0.75,0.85,0.95,1}')] AS section,
-       customer.number || '-' || floor(demo_uniform(number, 'user') ^ 2 * 40) AS user_id,
-       CASE WHEN demo_uniform(number, 'environment') < 0.93 THEN 'production' ELSE 'sandbox' END AS environment,
+       (ARRAY['support-bot', 'search', 'code-review', 'reports'])[demo_pick(demo_uniform(n, 'project'), '{0.45,0.72,0.9,1}')] AS project_id,
+       (ARRAY['chat', 'rag_pipeline', 'embedding', 'intent_detection', 'other'])[demo_pick(demo_uniform(n, 'section'), '{0.5,0.75,0.85,0.95,1}')] AS section,
+       customer.number || '-' || floor(demo_uniform(n, 'user') ^ 2 * 40) AS user_id,
+       CASE WHEN demo_uniform(n, 'environment') < 0.93 THEN 'production' ELSE 'sandbox' END AS environment,
        model.provider, model.model,
        outcome.status,
        outcome.error_code,
-       round(exp(6.2 + 1.1 * demo_normal(number, 'input')))::bigint AS input_tokens,
-       CASE WHEN demo_uniform(number, 'cached') < 0.3 THEN round(exp(7 + demo_normal(number, 'cache')))::bigint ELSE 0 END AS cache_read_tokens,
+       round(exp(6.2 + 1.1 * demo_normal(n, 'input')))::bigint AS input_tokens,
+       CASE WHEN demo_uniform(n, 'cached') < 0.3 THEN round(exp(7 + demo_normal(n, 'cache')))::bigint ELSE 0 END AS cache_read_tokens,
        CASE WHEN outcome.status = 'success' THEN size.output_tokens ELSE 0 END AS output_tokens,
        round((CASE WHEN outcome.status = 'timeout' THEN 60000
-                   ELSE (model.base_ms + model.ms_per_token * size.output_tokens) * exp(0.25 * demo_normal(number, 'latency'))
-                        * CASE WHEN demo_uniform(number, 'tail') < 0.01 THEN 8 ELSE 1 END END)::numeric, 3) AS duration_ms,
-       round(exp(2 + 0.8 * demo_normal(number, 'queue'))::numeric, 3) AS queue_time_ms
-FROM (SELECT (i * 100003) % 240007 AS number FROM generate_series(0::bigint, 240006) AS i) AS shuffled
+                   ELSE (model.base_ms + model.ms_per_token * size.output_tokens) * exp(0.25 * demo_normal(n, 'latency'))
+                        * CASE WHEN demo_uniform(n, 'tail') < 0.01 THEN 8 ELSE 1 END END)::numeric, 3) AS duration_ms,
+       round(exp(2 + 0.8 * demo_normal(n, 'queue'))::numeric, 3) AS queue_time_ms
+FROM generate_series(1::bigint, 240000) AS n
 CROSS JOIN demo_hours AS hours
-CROSS JOIN LATERAL (SELECT demo_pick(demo_uniform(number, 'customer'), '{0.36,0.58,0.72,0.82,0.9,0.95,0.98,1}') AS number) AS customer
-JOIN demo_models AS model ON model.number = demo_pick(demo_uniform(shuffled.number, 'model'), '{0.36,0.58,0.72,0.82,0.9,0.95,0.99,1}')
+CROSS JOIN LATERAL (SELECT demo_pick(demo_uniform(n, 'customer'), '{0.36,0.58,0.72,0.82,0.9,0.95,0.98,1}') AS number) AS customer
+JOIN demo_models AS model ON model.number = demo_pick(demo_uniform(n, 'model'), '{0.36,0.58,0.72,0.82,0.9,0.95,0.99,1}')
 CROSS JOIN LATERAL (
     SELECT CASE WHEN u < 0.974 THEN 'success' WHEN u < 0.99 THEN 'failed' WHEN u < 0.998 THEN 'timeout' ELSE 'cancelled' END AS status,
            CASE WHEN u < 0.974 THEN NULL WHEN u < 0.984 THEN 'rate_limit_exceeded' WHEN u < 0.99 THEN 'invalid_api_key'
                 WHEN u < 0.998 THEN 'model_timeout' END AS error_code
-    FROM demo_uniform(shuffled.number, 'outcome') AS u) AS outcome
-CROSS JOIN LATERAL (SELECT greatest(1, round(exp(4.8 + 0.9 * demo_normal(shuffled.number, 'output'))))::bigint AS output_tokens) AS size;
+    FROM demo_uniform(n, 'outcome') AS u) AS outcome
+CROSS JOIN LATERAL (SELECT greatest(1, round(exp(4.8 + 0.9 * demo_normal(n, 'output'))))::bigint AS output_tokens) AS size;

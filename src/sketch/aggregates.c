@@ -25,6 +25,8 @@
  */
 #include "sketch.h"
 
+#include <math.h>
+
 #include "nodes/memnodes.h"
 #include "utils/memutils.h"
 
@@ -52,14 +54,18 @@ states_context(MemoryContext aggregate_context)
 		if (strcmp(child->name, STATES_CONTEXT_NAME) == 0)
 			return child;
 	}
-	return AllocSetContextCreate(aggregate_context, STATES_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
+
+	/* its only child holds the counts, so that the objects lie close together */
+	child = AllocSetContextCreate(aggregate_context, STATES_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
+	AllocSetContextCreate(child, "quantile_sketch counts", ALLOCSET_DEFAULT_SIZES);
+	return child;
 }
 
 /*
  * The state when it is not an object of ours yet: none so far, or a flat one
  * that came from a parallel worker or another node.
  */
-static ExpandedSketch *
+static pg_noinline ExpandedSketch *
 start_state(FunctionCallInfo fcinfo)
 {
 	MemoryContext context;
@@ -68,24 +74,30 @@ start_state(FunctionCallInfo fcinfo)
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "aggregate function of quantile_sketch called in non-aggregate context");
 
-	sketch = sketch_make_expanded(states_context(context));
+	context = states_context(context);
+	sketch = sketch_make_expanded(context, context->firstchild);
 	if (!PG_ARGISNULL(0))
 		sketch_merge_datum(&sketch->histogram, PG_GETARG_DATUM(0), 1);
 	return sketch;
 }
 
-/* The state, about to be changed. */
 static inline ExpandedSketch *
-changing_state(FunctionCallInfo fcinfo)
+get_state(FunctionCallInfo fcinfo)
 {
 	ExpandedSketch *sketch = NULL;
 
 	if (likely(!PG_ARGISNULL(0)))
 		sketch = sketch_writable(PG_GETARG_DATUM(0));
-	if (unlikely(sketch == NULL))
-		sketch = start_state(fcinfo);
-	sketch->encoding_is_current = false;
-	return sketch;
+	return likely(sketch != NULL) ? sketch : start_state(fcinfo);
+}
+
+/* Its histogram, to be changed at once. */
+static Histogram *
+changing_histogram(ExpandedSketch *sketch)
+{
+	sketch_flush(sketch);
+	sketch->encoding.length = 0;
+	return &sketch->histogram;
 }
 
 /* The state when there is nothing to add. */
@@ -101,15 +113,19 @@ Datum
 sketch_accumulate(PG_FUNCTION_ARGS)
 {
 	ExpandedSketch *sketch;
-	HistogramStatus status;
+	float8		value;
 
 	if (unlikely(PG_ARGISNULL(1)))
 		return unchanged_state(fcinfo);
 
-	sketch = changing_state(fcinfo);
-	status = histogram_add_one(&sketch->histogram, PG_GETARG_FLOAT8(1));
-	if (unlikely(status != HISTOGRAM_OK))
-		sketch_check_status(status);
+	value = PG_GETARG_FLOAT8(1);
+	if (unlikely(isnan(value)))
+		sketch_check_status(HISTOGRAM_NAN);
+
+	sketch = get_state(fcinfo);
+	sketch->pending[sketch->pending_count++] = value;
+	if (sketch->pending_count == SKETCH_PENDING_MAX)
+		sketch_flush(sketch);
 	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
 }
 
@@ -121,8 +137,8 @@ sketch_accumulate_weighted(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return unchanged_state(fcinfo);
 
-	sketch = changing_state(fcinfo);
-	sketch_check_status(histogram_add(&sketch->histogram, PG_GETARG_FLOAT8(1),
+	sketch = get_state(fcinfo);
+	sketch_check_status(histogram_add(changing_histogram(sketch), PG_GETARG_FLOAT8(1),
 									  PG_GETARG_INT64(2)));
 	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
 }
@@ -138,8 +154,8 @@ sketch_combine(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		return unchanged_state(fcinfo);
 
-	sketch = changing_state(fcinfo);
-	sketch_merge_datum(&sketch->histogram, PG_GETARG_DATUM(1), 1);
+	sketch = get_state(fcinfo);
+	sketch_merge_datum(changing_histogram(sketch), PG_GETARG_DATUM(1), 1);
 	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
 }
 

@@ -203,7 +203,7 @@ plan_run(const HistogramRange *range, int32_t first, int32_t last, HistogramRunP
 	uint64_t	gap = 0;
 
 	plan->first = first;
-	plan->span = (uint32_t) (last - first) + 1;
+	plan->span = (uint16_t) (last - first + 1);
 	for (; slot <= end; slot++)
 	{
 		int64_t		count = range_load(range, slot);

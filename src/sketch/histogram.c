@@ -557,10 +557,22 @@ histogram_add(Histogram *histogram, double value, int64_t weight)
 	return add_quickly(histogram, value, weight);
 }
 
+/*
+ * Add several values, once each.  Stops at the first that fails.
+ */
 HistogramStatus
-histogram_add_one(Histogram *histogram, double value)
+histogram_add_many(Histogram *histogram, const double *values, int32_t count)
 {
-	return add_quickly(histogram, value, 1);
+	int32_t		i;
+
+	for (i = 0; i < count; i++)
+	{
+		HistogramStatus status = add_quickly(histogram, values[i], 1);
+
+		if (unlikely_core(status != HISTOGRAM_OK))
+			return status;
+	}
+	return HISTOGRAM_OK;
 }
 
 /*

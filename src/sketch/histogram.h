@@ -158,14 +158,14 @@ typedef struct HistogramIterator
 typedef struct HistogramRunPlan
 {
 	int32_t		first;
-	uint32_t	span;			/* 0: the range is empty */
+	uint16_t	span;			/* 0: the range is empty */
 	bool		sparse;
 } HistogramRunPlan;
 
 /* How a histogram will be written, see histogram_plan_encoding. */
 typedef struct HistogramEncoding
 {
-	size_t		length;
+	uint32_t	length;
 	HistogramRunPlan negative;
 	HistogramRunPlan positive;
 } HistogramEncoding;
@@ -185,7 +185,8 @@ extern void histogram_free(Histogram *histogram);
  * they were (if perhaps coarser), a merge may have been done in part.
  */
 extern HistogramStatus histogram_add(Histogram *histogram, double value, int64_t weight);
-extern HistogramStatus histogram_add_one(Histogram *histogram, double value);
+extern HistogramStatus histogram_add_many(Histogram *histogram, const double *values,
+										  int32_t count);
 extern HistogramStatus histogram_merge(Histogram *into, const Histogram *from, int sign);
 extern HistogramStatus histogram_downscale(Histogram *histogram, int scale);
 extern void histogram_forget_extremes(Histogram *histogram);

@@ -36,19 +36,32 @@
 #include "histogram.h"
 
 /*
- * The expanded object.  It lives, with its counts, in a memory context that it
- * may share with others (header.eoh_context, see aggregates.c): so nobody may
- * delete or transfer it, and only the executor ever gets a read-write pointer.
- * Whoever changes the histogram clears encoding_is_current, so that flattening
- * plans anew.
+ * Values that an expanded object collects before it counts them.  Chosen such
+ * that the object takes 256 bytes.
+ */
+#define SKETCH_PENDING_MAX	7
+
+/*
+ * The expanded object.
+ *
+ * It lives in a memory context that it may share with others
+ * (header.eoh_context, see aggregates.c): so nobody may delete or transfer it,
+ * and only the executor ever gets a read-write pointer.
+ *
+ * Single values are collected and counted a few at a time.  With many groups in
+ * random order each row would otherwise wait for memory twice, for the object
+ * and then for the count; this way it touches two neighbouring cache lines.
+ * Whoever uses the histogram calls sketch_flush() first.  That is allowed with a
+ * read-only pointer too: the value of the object does not change.
  */
 typedef struct ExpandedSketch
 {
 	ExpandedObjectHeader header;	/* MUST BE FIRST */
 	int32		magic;			/* EXPANDED_SKETCH_MAGIC */
-	bool		encoding_is_current;
+	int32		pending_count;	/* always below SKETCH_PENDING_MAX */
+	float8		pending[SKETCH_PENDING_MAX];	/* no NaN */
 	Histogram	histogram;
-	HistogramEncoding encoding; /* plan for flattening, if current */
+	HistogramEncoding encoding; /* plan for flattening, stale if its length is 0 */
 } ExpandedSketch;
 
 #define EXPANDED_SKETCH_MAGIC	0x51534b31
@@ -79,7 +92,8 @@ extern void sketch_merge_datum(Histogram *into, Datum sketch, int sign);
 extern const Histogram *sketch_read(Datum sketch, Histogram *workspace);
 
 /* Expanded objects: a new one, and the one that a datum allows to change or NULL. */
-extern ExpandedSketch *sketch_make_expanded(MemoryContext context);
+extern ExpandedSketch *sketch_make_expanded(MemoryContext context, MemoryContext counts);
+extern void sketch_flush(ExpandedSketch *sketch);
 
 static inline ExpandedSketch *
 sketch_writable(Datum sketch)

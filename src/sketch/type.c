@@ -168,11 +168,9 @@ expanded_flat_size(ExpandedObjectHeader *header)
 	ExpandedSketch *sketch = (ExpandedSketch *) header;
 
 	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
-	if (!sketch->encoding_is_current)
-	{
+	sketch_flush(sketch);
+	if (sketch->encoding.length == 0)
 		histogram_plan_encoding(&sketch->histogram, &sketch->encoding);
-		sketch->encoding_is_current = true;
-	}
 	return VARHDRSZ + sketch->encoding.length;
 }
 
@@ -185,7 +183,7 @@ expanded_flatten(ExpandedObjectHeader *header, void *result, Size allocated_size
 	ExpandedSketch *sketch = (ExpandedSketch *) header;
 
 	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
-	Assert(sketch->encoding_is_current);
+	Assert(sketch->pending_count == 0);
 	Assert(allocated_size == VARHDRSZ + sketch->encoding.length);
 	SET_VARSIZE(result, allocated_size);
 	histogram_encode(&sketch->histogram, &sketch->encoding, (uint8_t *) VARDATA(result));
@@ -200,15 +198,31 @@ static const ExpandedObjectMethods expanded_methods = {
  * A new, empty expanded object in a context, which it need not have for itself.
  */
 ExpandedSketch *
-sketch_make_expanded(MemoryContext context)
+sketch_make_expanded(MemoryContext context, MemoryContext counts)
 {
 	ExpandedSketch *sketch = MemoryContextAlloc(context, sizeof(ExpandedSketch));
 
 	EOH_init_header(&sketch->header, &expanded_methods, context);
 	sketch->magic = EXPANDED_SKETCH_MAGIC;
-	sketch->encoding_is_current = false;
-	sketch_init(&sketch->histogram, context);
+	sketch->pending_count = 0;
+	sketch->encoding.length = 0;
+	sketch_init(&sketch->histogram, counts);
 	return sketch;
+}
+
+/*
+ * Count the pending values.
+ */
+void
+sketch_flush(ExpandedSketch *sketch)
+{
+	int32		count = sketch->pending_count;
+
+	if (count == 0)
+		return;
+	sketch->pending_count = 0;
+	sketch->encoding.length = 0;
+	sketch_check_status(histogram_add_many(&sketch->histogram, sketch->pending, count));
 }
 
 /* The histogram of an expanded object, or NULL. */
@@ -222,6 +236,7 @@ expanded_histogram(Datum datum)
 	sketch = (ExpandedSketch *) DatumGetEOHP(datum);
 	if (sketch->magic != EXPANDED_SKETCH_MAGIC)
 		elog(ERROR, "expanded object is not a quantile_sketch");
+	sketch_flush(sketch);
 	return &sketch->histogram;
 }
 
