@@ -74,6 +74,14 @@ BEGIN
             HINT = 'Use valid_from => ''-infinity'' for a price that has always been true.';
     END IF;
 
+    IF least(input_per_million, output_per_million, cache_read_per_million, cache_write_per_million, reasoning_per_million) < 0
+       OR greatest(input_per_million, output_per_million, cache_read_per_million, cache_write_per_million, reasoning_per_million) >= 'Infinity'
+    THEN
+        RAISE numeric_value_out_of_range USING
+            MESSAGE = 'a price is negative or not a finite number',
+            HINT = 'Use null for a kind of token that has no price of its own, and 0 for one that is free.';
+    END IF;
+
     -- the list that is valid at that instant ends there, and the new one ends where that one would have
     UPDATE prices AS p SET valid_to = set_price.valid_from
     FROM prices AS was

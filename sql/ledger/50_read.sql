@@ -79,7 +79,7 @@ DECLARE
 BEGIN
     IF since IS NULL OR until IS NULL OR since > until THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('range of time from %s to %s is not one', coalesce(since::text, 'null'), coalesce(until::text, 'null')),
+            MESSAGE = format('invalid range of time from %s to %s', coalesce(since::text, 'null'), coalesce(until::text, 'null')),
             HINT = 'since must not be later than until. A range holds its start and not its end.';
     END IF;
     IF grain IS NULL OR grain NOT IN ('day', 'quarter') THEN

@@ -126,8 +126,10 @@ BEGIN ATOMIC
         SELECT (r.starts AT TIME ZONE time_zone)::date AS day, r.*
         FROM usage_report('{}', 'day', period, since, until, filter, time_zone) AS r
     ), bounds AS (
-        SELECT nullif(coalesce(since, period_start(period, time_zone)), '-infinity') AS since,
-               nullif(coalesce(until, now()), 'infinity') AS until
+        -- a range without a start has the days from the first to the last that was used
+        SELECT nullif(range.since, '-infinity') AS since,
+               nullif(coalesce(until, CASE WHEN range.since > '-infinity' THEN now() END), 'infinity') AS until
+        FROM (SELECT coalesce(daily.since, period_start(period, time_zone)) AS since) AS range
     ), days AS (
         SELECT series::date AS day
         FROM bounds,

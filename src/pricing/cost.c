@@ -58,5 +58,7 @@ token_cost(const PriceList *list, const TokenCounts *counts)
 		!add_line(&cost, reasoned, reasoning))
 		return NULL;
 
-	return cost != NULL ? cost : int64_to_numeric(0);
+	if (cost == NULL)
+		return int64_to_numeric(0);
+	return DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(cost)));
 }

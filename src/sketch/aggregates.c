@@ -54,11 +54,7 @@ states_context(MemoryContext aggregate_context)
 		if (strcmp(child->name, STATES_CONTEXT_NAME) == 0)
 			return child;
 	}
-
-	/* its only child holds the counts, so that the objects lie close together */
-	child = AllocSetContextCreate(aggregate_context, STATES_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
-	AllocSetContextCreate(child, "quantile_sketch counts", ALLOCSET_DEFAULT_SIZES);
-	return child;
+	return AllocSetContextCreate(aggregate_context, STATES_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
 }
 
 /*
@@ -74,8 +70,7 @@ start_state(FunctionCallInfo fcinfo)
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "aggregate function of quantile_sketch called in non-aggregate context");
 
-	context = states_context(context);
-	sketch = sketch_make_expanded(context, context->firstchild);
+	sketch = sketch_make_expanded(states_context(context));
 	if (!PG_ARGISNULL(0))
 		sketch_merge_datum(&sketch->histogram, PG_GETARG_DATUM(0), 1);
 	return sketch;

@@ -92,7 +92,7 @@ extern void sketch_merge_datum(Histogram *into, Datum sketch, int sign);
 extern const Histogram *sketch_read(Datum sketch, Histogram *workspace);
 
 /* Expanded objects: a new one, and the one that a datum allows to change or NULL. */
-extern ExpandedSketch *sketch_make_expanded(MemoryContext context, MemoryContext counts);
+extern ExpandedSketch *sketch_make_expanded(MemoryContext context);
 extern void sketch_flush(ExpandedSketch *sketch);
 
 static inline ExpandedSketch *

@@ -198,7 +198,7 @@ static const ExpandedObjectMethods expanded_methods = {
  * A new, empty expanded object in a context, which it need not have for itself.
  */
 ExpandedSketch *
-sketch_make_expanded(MemoryContext context, MemoryContext counts)
+sketch_make_expanded(MemoryContext context)
 {
 	ExpandedSketch *sketch = MemoryContextAlloc(context, sizeof(ExpandedSketch));
 
@@ -206,7 +206,7 @@ sketch_make_expanded(MemoryContext context, MemoryContext counts)
 	sketch->magic = EXPANDED_SKETCH_MAGIC;
 	sketch->pending_count = 0;
 	sketch->encoding.length = 0;
-	sketch_init(&sketch->histogram, counts);
+	sketch_init(&sketch->histogram, context);
 	return sketch;
 }
 

@@ -2,6 +2,7 @@
 SELECT create_usage_ledger();
 SET search_path = usage, public;
 SET timezone = 'UTC';
+SET datestyle = 'ISO';
 \pset null '(null)'
 
 SELECT set_price('acme-ai', 'echo', input_per_million => 2, output_per_million => 10, valid_from => '-infinity') IS NOT NULL AS set;
@@ -41,8 +42,6 @@ VALUES ('timed', '2026-01-01 00:00:00', '2026-01-01 00:00:01.234567', NULL), ('t
 SELECT * FROM stamped ORDER BY customer_id COLLATE "C";
 
 -- Wrong input names the column.
-\set VERBOSITY verbose
-\set SHOW_CONTEXT never
 CREATE FUNCTION try(VARIADIC assignments text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     state text; message text; detail text; hint text; field text; assignment text;

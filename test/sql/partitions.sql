@@ -1,0 +1,60 @@
+-- Partitions of execution_history.
+SELECT create_usage_ledger();
+SET search_path = usage, public;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+
+-- the current month and three ahead, and a default so that no row is refused
+SELECT count(*) AS partitions, count(*) FILTER (WHERE relid = 'execution_history_default'::regclass) AS of_which_default
+FROM pg_partition_tree('execution_history') WHERE isleaf;
+SELECT bool_and(to_regclass('execution_history_' || to_char(date_trunc('month', now()) + n * interval '1 month', 'YYYY_MM')) IS NOT NULL) AS there
+FROM generate_series(0, 3) AS n;
+SELECT * FROM create_partitions();
+SELECT count(*) AS made FROM create_partitions(5);
+
+INSERT INTO execution_history (customer_id, created_at, duration_ms)
+SELECT 'past', '2019-11-15'::timestamptz + n * interval '10 days', n FROM generate_series(1, 10) AS n;
+INSERT INTO execution_history (customer_id, created_at) VALUES ('future', '2099-12-31 23:59:59.999999');
+SELECT count(*) AS in_default FROM execution_history_default;
+SELECT count(*) AS deltas FROM usage_deltas;
+SELECT * FROM reconcile();
+SELECT fold();
+
+-- they find a home, keep all they had, and are counted once
+CREATE TABLE before AS SELECT * FROM execution_history;
+SELECT adopt_default_rows();
+SELECT count(*) AS in_default FROM execution_history_default;
+SELECT DISTINCT tableoid::regclass::text AS partition FROM execution_history ORDER BY 1;
+SELECT count(*) AS changed FROM ((TABLE before EXCEPT ALL SELECT * FROM execution_history) UNION ALL (SELECT * FROM execution_history EXCEPT ALL TABLE before)) AS difference;
+SELECT * FROM reconcile();
+SELECT executions, p50_duration_ms FROM summary('all');
+SELECT adopt_default_rows();
+
+-- an adopted partition is as good as any other
+INSERT INTO execution_history (customer_id, created_at) VALUES ('past', '2019-12-24');
+INSERT INTO execution_history_2019_12 (customer_id, created_at) VALUES ('past', '2019-12-24');
+UPDATE execution_history_2019_12 SET duration_ms = 5 WHERE duration_ms IS NULL;
+SELECT * FROM reconcile();
+SELECT * FROM health() WHERE finding LIKE 'triggers%' OR finding LIKE '%default%';
+DROP TRIGGER append_deltas_of_delete ON execution_history_2019_12;
+SELECT level, detail FROM health() WHERE finding LIKE 'triggers%';
+
+-- TRUNCATE would tell nobody what it removed
+TRUNCATE execution_history;
+TRUNCATE execution_history_2019_11;
+TRUNCATE execution_history_default;
+
+-- columns that the owner adds come along
+ALTER TABLE execution_history ADD COLUMN region text DEFAULT 'eu';
+ALTER TABLE execution_history DROP COLUMN error_code;
+INSERT INTO execution_history (customer_id, created_at, region) VALUES ('past', '2018-01-01', 'us');
+SELECT adopt_default_rows();
+SELECT region, tableoid::regclass FROM execution_history WHERE region <> 'eu';
+SELECT * FROM reconcile();
+
+-- a column that the ledger needs
+ALTER TABLE execution_history RENAME COLUMN queue_time_ms TO waited_ms;
+INSERT INTO execution_history (customer_id, created_at) VALUES ('c', '2019-12-24');
+
+SET client_min_messages = warning;
+DROP SCHEMA usage CASCADE;
