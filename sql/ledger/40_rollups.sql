@@ -145,9 +145,12 @@ END;
 COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz) IS
 'What source (''deltas'': usage_deltas, or ''history'': the raw executions) of [since, until) adds to each cell of each cube. Groups hold pending changes only once: this is the one definition of the cubes.';
 
+-- Grouping for all cubes at once needs memory for their cells; with less, every cube sorts the deltas, three times slower.
 CREATE FUNCTION fold() RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
+SET work_mem = '256MB'
+SET jit = off
 AS $fold$
 DECLARE
     folded bigint;

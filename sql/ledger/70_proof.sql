@@ -3,6 +3,8 @@
 CREATE FUNCTION reconcile(since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
 RETURNS TABLE (cube text, bucket timestamptz, dimensions jsonb, measure text, difference text)
 LANGUAGE sql STABLE
+SET work_mem = '256MB'
+SET jit = off
 BEGIN ATOMIC
     WITH days AS (
         SELECT floor_day(reconcile.since) AS since,

@@ -320,7 +320,9 @@ grid_boundary_double(int64_t index, int scale)
 
 /*
  * Harmonic mid-point of a bucket, 2 lo hi / (lo + hi) = lo * 2 / (1 + 1 / base):
- * no magnitude of the bucket is further from it than grid_error() tells.
+ * no magnitude of the bucket is further from it than grid_error() tells, but for
+ * rounding where doubles are coarser than buckets: below 2^-1060 that may add half
+ * of the smallest double.
  */
 static inline double
 grid_midpoint(int32_t index, int scale)

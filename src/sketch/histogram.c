@@ -1001,8 +1001,9 @@ next_of_side(const Histogram *histogram, HistogramSide side, HistogramIterator *
 		bucket->count = histogram_count_at(histogram, side, index);
 		if (bucket->count == 0)
 			continue;
-		bucket->lower = sign * grid_boundary_double(index + (sign < 0), histogram->scale);
-		bucket->upper = sign * grid_boundary_double(index + (sign > 0), histogram->scale);
+		/* adding zero turns -0 into 0 */
+		bucket->lower = sign * grid_boundary_double((int64_t) index + (sign < 0), histogram->scale) + 0.0;
+		bucket->upper = sign * grid_boundary_double((int64_t) index + (sign > 0), histogram->scale) + 0.0;
 		bucket->midpoint = sign * grid_midpoint(index, histogram->scale);
 		iterator->index += sign;
 		return true;

@@ -32,6 +32,9 @@
 
 #include "fmgr.h"
 #include "utils/expandeddatum.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"				/* PostgreSQL 16 took it out of postgres.h */
+#endif
 
 #include "histogram.h"
 

@@ -187,15 +187,14 @@ SELECT 'scale=6 min=NaN max=1 pos=-1:1'::quantile_sketch;
 SELECT 'scale=6 min=1 max=1 pos=-1:-1'::quantile_sketch;
 SELECT 'scale=6 min=0 max=0'::quantile_sketch;
 SELECT 'scale=6 pos=-1:1 and so on and so on and so on'::quantile_sketch;
-SELECT 'scale=6 zero=1é'::quantile_sketch;
 
 -- Malformed binary: bytea is sent as it is, so any bytes can be offered
 SELECT quantile_sketch_send('scale=6'), quantile_sketch_send('scale=6 pos=0:1'),
 	quantile_sketch_send('scale=6 min=1 max=1 pos=-1:1');
 CREATE TABLE sketch_bytes (bytes bytea);
 CREATE TABLE sketch_received (sketch quantile_sketch);
-INSERT INTO sketch_bytes VALUES ('\x010006'), ('\x012006000002'), ('\x012006000202fe');
-\copy (SELECT * FROM sketch_bytes LIMIT 2) TO 'results/sketch.data' (FORMAT binary)
+INSERT INTO sketch_bytes VALUES ('\x010006'), ('\x012006000002');
+\copy (SELECT * FROM sketch_bytes) TO 'results/sketch.data' (FORMAT binary)
 \copy sketch_received FROM 'results/sketch.data' (FORMAT binary)
 TABLE sketch_received;
 \copy (SELECT '\x'::bytea) TO 'results/sketch.data' (FORMAT binary)
