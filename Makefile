@@ -30,6 +30,10 @@ WERROR ?= -Werror
 PG_CPPFLAGS = -I$(srcdir)/src -DUSAGE_METER_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
 
+# PostgreSQL 15 loads libraries into one name space: our calls must not end in
+# a function of the same name in somebody else's.
+SHLIB_LINK = -Wl,-Bsymbolic
+
 # ---- install script ------------------------------------------------------
 
 # The order here is the order in the script.

@@ -15,7 +15,7 @@ CREATE TYPE usage_cell AS (
     customer_tier       text COLLATE "C",
     user_id             text COLLATE "C",
     api_key_id          text COLLATE "C",
-    -- measures: all signed, all sums, none NULL
+    -- measures: all signed, all sums; NULL where there is nothing
     executions          bigint,
     succeeded           bigint,
     failed              bigint,
@@ -40,7 +40,7 @@ CREATE TYPE usage_cell AS (
     queue_time_sketch   quantile_sketch
 );
 
-COMMENT ON TYPE usage_cell IS 'What a number of executions of one time bucket and one combination of dimensions add up to. All measures are signed sums: a correction is a cell with negative measures.';
+COMMENT ON TYPE usage_cell IS 'What a number of executions of one time bucket and one combination of dimensions add up to. All measures are signed sums: a correction is a cell with negative measures. NULL is zero.';
 COMMENT ON COLUMN usage_cell.bucket IS 'Start of the quarter hour (or UTC day) in which the executions were created';
 COMMENT ON COLUMN usage_cell.customer_id IS 'Customer (tenant)';
 COMMENT ON COLUMN usage_cell.project_id IS 'Project, '''' if none';

@@ -8,7 +8,7 @@ WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
       autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE usage_deltas REPLICA IDENTITY FULL;
 
-COMMENT ON TABLE usage_deltas IS 'Changes of usage that are committed and not folded yet, one signed cell per quarter hour and combination of dimensions that a statement touched. Append only and without index, so that writers never wait for each other.';
+COMMENT ON TABLE usage_deltas IS 'Changes of usage that are committed and not folded yet, one signed cell per quarter hour and combination of dimensions that a statement touched. A measure that did not change is NULL. Append only and without index, so that writers never wait for each other.';
 
 CREATE TABLE usage_cubes (
     LIKE usage_cell INCLUDING COMMENTS,
@@ -113,14 +113,17 @@ BEGIN ATOMIC
            coalesce(cell.section, ''), coalesce(cell.provider, ''), coalesce(cell.model, ''),
            coalesce(cell.environment, ''), coalesce(cell.customer_tier, ''), coalesce(cell.user_id, ''),
            coalesce(cell.api_key_id, ''),
-           sum(cell.executions)::bigint, sum(cell.succeeded)::bigint, sum(cell.failed)::bigint,
-           sum(cell.timed_out)::bigint, sum(cell.cancelled)::bigint, sum(cell.open)::bigint,
-           sum(cell.unpriced)::bigint, sum(cell.unreported)::bigint, sum(cell.estimated)::bigint, sum(cell.byok)::bigint,
-           sum(cell.input_tokens)::bigint, sum(cell.cache_read_tokens)::bigint, sum(cell.cache_write_tokens)::bigint,
-           sum(cell.output_tokens)::bigint, sum(cell.reasoning_tokens)::bigint,
-           sum(cell.cost), sum(cell.billed_cost), sum(cell.shadow_cost),
-           sum(cell.duration_us)::bigint, sum(cell.queue_time_us)::bigint,
-           merge(cell.duration_sketch), merge(cell.queue_time_sketch),
+           coalesce(sum(cell.executions), 0)::bigint, coalesce(sum(cell.succeeded), 0)::bigint,
+           coalesce(sum(cell.failed), 0)::bigint, coalesce(sum(cell.timed_out), 0)::bigint,
+           coalesce(sum(cell.cancelled), 0)::bigint, coalesce(sum(cell.open), 0)::bigint,
+           coalesce(sum(cell.unpriced), 0)::bigint, coalesce(sum(cell.unreported), 0)::bigint,
+           coalesce(sum(cell.estimated), 0)::bigint, coalesce(sum(cell.byok), 0)::bigint,
+           coalesce(sum(cell.input_tokens), 0)::bigint, coalesce(sum(cell.cache_read_tokens), 0)::bigint,
+           coalesce(sum(cell.cache_write_tokens), 0)::bigint, coalesce(sum(cell.output_tokens), 0)::bigint,
+           coalesce(sum(cell.reasoning_tokens), 0)::bigint,
+           coalesce(sum(cell.cost), 0), coalesce(sum(cell.billed_cost), 0), coalesce(sum(cell.shadow_cost), 0),
+           coalesce(sum(cell.duration_us), 0)::bigint, coalesce(sum(cell.queue_time_us), 0)::bigint,
+           coalesce(merge(cell.duration_sketch), value_sketch(NULL)), coalesce(merge(cell.queue_time_sketch), value_sketch(NULL)),
            CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day'
                 WHEN GROUPING(cell.user_id) = 0 THEN 'actor_day'
                 WHEN GROUPING(cell.day) = 0 THEN 'system_day'

@@ -54,6 +54,9 @@ PG_FUNCTION_INFO_V1(append_deltas);
 /* Groups held before they are written: about 10 MB with sketches of a few values. */
 #define GROUPS_MAX			8192
 
+/* Rows that are written at once: they share buffer locks and WAL records. */
+#define SLOTS_MAX			64
+
 /* Integer measures, DELTA_EXECUTIONS to DELTA_REASONING_TOKENS. */
 #define COUNTS				(DELTA_REASONING_TOKENS - DELTA_EXECUTIONS + 1)
 #define MONEYS				(DELTA_SHADOW_COST - DELTA_COST + 1)
@@ -77,11 +80,17 @@ typedef struct DeltaKey
 	uint32		length;
 } DeltaKey;
 
-/* A sum of times and their distribution. */
+/*
+ * A sum of times and their distribution.  Most groups have one value or none,
+ * so there is a histogram only from the second value on.
+ */
 typedef struct TimeSum
 {
 	int64		microseconds;
-	Histogram  *histogram;		/* NULL: no values */
+	int			values;			/* how many were added or subtracted; at most 2 matters */
+	int			first_sign;
+	double		first;			/* the first of them, in milliseconds */
+	Histogram  *histogram;
 } TimeSum;
 
 /* A sum of executions.  NULL money is zero. */
@@ -123,6 +132,15 @@ typedef struct DeltaWriter
 	StringInfoData key;
 } DeltaWriter;
 
+/* usage_deltas, open for writing, and rows that are about to be written. */
+typedef struct DeltaTable
+{
+	Relation	relation;		/* NULL: not open */
+	AttrNumber	attnums[DELTA_COLUMNS];
+	TupleTableSlot *slots[SLOTS_MAX];	/* made when first used */
+	int			used;
+} DeltaTable;
+
 static void
 add_count(DeltaGroup *group, DeltaColumn column, int64 amount)
 {
@@ -156,19 +174,34 @@ add_money(DeltaWriter *writer, DeltaGroup *group, DeltaColumn column,
 }
 
 static void
+add_value(DeltaWriter *writer, TimeSum *sum, double value, int sign)
+{
+	if (sum->values == 0)
+	{
+		sum->first = value;
+		sum->first_sign = sign;
+		sum->values = 1;
+		return;
+	}
+	if (sum->values == 1)
+	{
+		sum->histogram = MemoryContextAlloc(writer->context, sizeof(Histogram));
+		sketch_init_signed(sum->histogram, writer->context);
+		sketch_check_status(histogram_add(sum->histogram, sum->first, sum->first_sign));
+		sum->values = 2;
+	}
+	sketch_check_status(histogram_add(sum->histogram, value, sign));
+}
+
+static void
 add_time(DeltaWriter *writer, TimeSum *sum, const Execution *row, HistoryColumn source, int sign)
 {
 	int64		microseconds = execution_microseconds(row, source);
 
 	if (microseconds < 0)
 		return;
-	if (sum->histogram == NULL)
-	{
-		sum->histogram = MemoryContextAlloc(writer->context, sizeof(Histogram));
-		sketch_init_signed(sum->histogram, writer->context);
-	}
 	sum->microseconds += sign * microseconds;
-	sketch_check_status(histogram_add(sum->histogram, microseconds / 1000.0, sign));
+	add_value(writer, sum, microseconds / 1000.0, sign);
 }
 
 static void
@@ -195,7 +228,7 @@ find_group(DeltaWriter *writer, const Execution *row)
 {
 	TimestampTz bucket = quarter_hour(DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT)));
 	DeltaKey	key;
-	DeltaGroup	   *group;
+	DeltaGroup *group;
 	bool		found;
 	int			i;
 
@@ -269,7 +302,7 @@ add_usage(DeltaWriter *writer, DeltaGroup *group, const Execution *row, int sign
 static void
 add_execution(DeltaWriter *writer, const Execution *row, int sign)
 {
-	DeltaGroup	   *group = find_group(writer, row);
+	DeltaGroup *group = find_group(writer, row);
 
 	add_money(writer, group, DELTA_BILLED_COST, row, HISTORY_COST, sign);
 	if (execution_is_null(row, HISTORY_DELETED_AT))
@@ -302,8 +335,9 @@ is_unchanged(const DeltaGroup *group)
 	}
 	for (i = 0; i < TIMES; i++)
 	{
-		if (group->times[i].microseconds != 0 ||
-			(group->times[i].histogram != NULL && !histogram_is_empty(group->times[i].histogram)))
+		const TimeSum *sum = &group->times[i];
+
+		if (sum->values == 1 || (sum->values > 1 && !histogram_is_empty(sum->histogram)))
 			return false;
 	}
 	return true;
@@ -369,13 +403,12 @@ check_plain(Relation deltas, Relation history)
 		refuse_deltas(deltas, "It has a check constraint.");
 }
 
-/* usage_deltas of the ledger that the table belongs to. */
-static Relation
-open_deltas(Relation history, AttrNumber *attnums)
+/* Open usage_deltas of the ledger that the history belongs to. */
+static void
+open_deltas(DeltaTable *table, Relation history)
 {
 	Oid			schema = RelationGetNamespace(history);
 	Oid			relid = get_relname_relid("usage_deltas", schema);
-	Relation	deltas;
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
@@ -384,11 +417,10 @@ open_deltas(Relation history, AttrNumber *attnums)
 				 errdetail("\"%s\" has the triggers of a ledger, which keep the usage of its schema.",
 						   RelationGetRelationName(history)),
 				 errhint("Partitions and usage_deltas belong into the schema that create_usage_ledger() made.")));
-	deltas = table_open(relid, RowExclusiveLock);
-	check_plain(deltas, history);
-	delta_columns_resolve(deltas, attnums);
-	check_added_columns(deltas, attnums);
-	return deltas;
+	table->relation = table_open(relid, RowExclusiveLock);
+	check_plain(table->relation, history);
+	delta_columns_resolve(table->relation, table->attnums);
+	check_added_columns(table->relation, table->attnums);
 }
 
 /* Reads the next text of a group's key. */
@@ -405,7 +437,14 @@ key_text(const char **position)
 }
 
 static void
-fill_key(const DeltaGroup *group, const AttrNumber *attnums, Datum *values)
+set_column(const DeltaTable *table, TupleTableSlot *slot, DeltaColumn column, Datum value)
+{
+	slot->tts_values[table->attnums[column] - 1] = value;
+	slot->tts_isnull[table->attnums[column] - 1] = false;
+}
+
+static void
+fill_key(const DeltaTable *table, TupleTableSlot *slot, const DeltaGroup *group)
 {
 	const char *position = group->key.bytes;
 	TimestampTz bucket;
@@ -413,52 +452,90 @@ fill_key(const DeltaGroup *group, const AttrNumber *attnums, Datum *values)
 
 	memcpy(&bucket, position, sizeof(bucket));
 	position += sizeof(bucket);
-	values[attnums[DELTA_BUCKET] - 1] = TimestampTzGetDatum(bucket);
+	set_column(table, slot, DELTA_BUCKET, TimestampTzGetDatum(bucket));
 	for (i = 0; i < DELTA_DIMENSIONS; i++)
-		values[attnums[DELTA_CUSTOMER_ID + i] - 1] = key_text(&position);
-}
-
-static Datum
-sketch_of(const TimeSum *sum)
-{
-	Histogram	empty;
-
-	if (sum->histogram != NULL)
-		return sketch_encode_datum(sum->histogram);
-	sketch_init_signed(&empty, CurrentMemoryContext);
-	return sketch_encode_datum(&empty);
+		set_column(table, slot, DELTA_CUSTOMER_ID + i, key_text(&position));
 }
 
 static void
-fill_measures(const DeltaGroup *group, const AttrNumber *attnums, Datum *values)
+fill_time(const DeltaTable *table, TupleTableSlot *slot, int which, const TimeSum *sum)
+{
+	if (sum->values == 0)
+		return;
+	set_column(table, slot, DELTA_DURATION_US + which, Int64GetDatum(sum->microseconds));
+	set_column(table, slot, DELTA_DURATION_SKETCH + which,
+			   sum->values == 1 ? sketch_encode_value(sum->first, sum->first_sign)
+			   : sketch_encode_datum(sum->histogram));
+}
+
+/* What did not change stays NULL, which takes no room: most measures of most deltas. */
+static void
+fill_measures(const DeltaTable *table, TupleTableSlot *slot, const DeltaGroup *group)
 {
 	int			i;
 
 	for (i = 0; i < COUNTS; i++)
-		values[attnums[DELTA_EXECUTIONS + i] - 1] = Int64GetDatum(group->counts[i]);
-	for (i = 0; i < MONEYS; i++)
-		values[attnums[DELTA_COST + i] - 1] =
-			NumericGetDatum(group->moneys[i] != NULL ? group->moneys[i] : int64_to_numeric(0));
-	for (i = 0; i < TIMES; i++)
 	{
-		values[attnums[DELTA_DURATION_US + i] - 1] = Int64GetDatum(group->times[i].microseconds);
-		values[attnums[DELTA_DURATION_SKETCH + i] - 1] = sketch_of(&group->times[i]);
+		if (group->counts[i] != 0)
+			set_column(table, slot, DELTA_EXECUTIONS + i, Int64GetDatum(group->counts[i]));
 	}
+	for (i = 0; i < MONEYS; i++)
+	{
+		if (group->moneys[i] != NULL)
+			set_column(table, slot, DELTA_COST + i, NumericGetDatum(group->moneys[i]));
+	}
+	for (i = 0; i < TIMES; i++)
+		fill_time(table, slot, i, &group->times[i]);
+}
+
+/* The next free slot, as a row of NULLs. */
+static TupleTableSlot *
+next_slot(DeltaTable *table)
+{
+	TupleDesc	desc = RelationGetDescr(table->relation);
+	TupleTableSlot *slot = table->slots[table->used];
+
+	if (slot == NULL)
+		slot = table->slots[table->used] = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	table->used++;
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, desc->natts * sizeof(bool));
+	return slot;
 }
 
 static void
-write_group(const DeltaGroup *group, Relation deltas, const AttrNumber *attnums, TupleTableSlot *slot)
+write_slots(DeltaTable *table)
+{
+	CommandId	command = GetCurrentCommandId(true);
+
+	if (table->used == 1)
+		table_tuple_insert(table->relation, table->slots[0], command, 0, NULL);
+	else if (table->used > 1)
+		table_multi_insert(table->relation, table->slots, table->used, command, 0, NULL);
+	table->used = 0;
+}
+
+static void
+write_group(DeltaTable *table, const DeltaGroup *group)
+{
+	TupleTableSlot *slot = next_slot(table);
+
+	fill_key(table, slot, group);
+	fill_measures(table, slot, group);
+	ExecStoreVirtualTuple(slot);
+	if (table->used == SLOTS_MAX)
+		write_slots(table);
+}
+
+static void
+close_deltas(DeltaTable *table)
 {
 	int			i;
 
-	ExecClearTuple(slot);
-	memset(slot->tts_isnull, true, RelationGetDescr(deltas)->natts * sizeof(bool));
-	fill_key(group, attnums, slot->tts_values);
-	fill_measures(group, attnums, slot->tts_values);
-	for (i = 0; i < DELTA_COLUMNS; i++)
-		slot->tts_isnull[attnums[i] - 1] = false;
-	ExecStoreVirtualTuple(slot);
-	table_tuple_insert(deltas, slot, GetCurrentCommandId(true), 0, NULL);
+	write_slots(table);
+	for (i = 0; i < SLOTS_MAX && table->slots[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(table->slots[i]);
+	table_close(table->relation, NoLock);
 }
 
 static void
@@ -472,12 +549,10 @@ start_groups(DeltaWriter *writer)
 static void
 write_groups(DeltaWriter *writer)
 {
-	AttrNumber	attnums[DELTA_COLUMNS];
-	Relation	deltas = NULL;
-	TupleTableSlot *slot = NULL;
+	MemoryContext old_context = MemoryContextSwitchTo(writer->context);
+	DeltaTable	table = {.relation = NULL};
 	group_iterator iterator;
 	DeltaGroup *group;
-	MemoryContext old_context = MemoryContextSwitchTo(writer->context);
 
 	group_start_iterate(writer->groups, &iterator);
 	while ((group = group_iterate(writer->groups, &iterator)) != NULL)
@@ -485,19 +560,12 @@ write_groups(DeltaWriter *writer)
 		CHECK_FOR_INTERRUPTS();
 		if (is_unchanged(group))
 			continue;
-		if (deltas == NULL)
-		{
-			deltas = open_deltas(writer->history, attnums);
-			slot = MakeSingleTupleTableSlot(RelationGetDescr(deltas), &TTSOpsVirtual);
-		}
-		write_group(group, deltas, attnums, slot);
+		if (table.relation == NULL)
+			open_deltas(&table, writer->history);
+		write_group(&table, group);
 	}
-
-	if (deltas != NULL)
-	{
-		ExecDropSingleTupleTableSlot(slot);
-		table_close(deltas, NoLock);
-	}
+	if (table.relation != NULL)
+		close_deltas(&table);
 	MemoryContextSwitchTo(old_context);
 }
 

@@ -189,6 +189,9 @@ expanded_flatten(ExpandedObjectHeader *header, void *result, Size allocated_size
 	histogram_encode(&sketch->histogram, &sketch->encoding, (uint8_t *) VARDATA(result));
 }
 
+/* memory comes in powers of two: one field more would double it */
+StaticAssertDecl(sizeof(ExpandedSketch) <= 256, "expanded sketch exceeds 256 bytes");
+
 static const ExpandedObjectMethods expanded_methods = {
 	expanded_flat_size,
 	expanded_flatten

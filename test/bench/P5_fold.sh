@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+#
+# P5: fold() of deltas of one execution each: single-row INSERTs made them. They
+# are kept aside and folded again in every round: into empty cubes, where each
+# cell is new, and then into those cubes, where each cell is there.
+
+# shellcheck source=/dev/null
+source "${BASH_SOURCE[0]%/*}/lib.sh"
+
+deltas=$USAGE_METER_BENCH_DELTAS
+
+make_deltas() { # CUSTOMERS DAYS
+	query >/dev/null <<-EOF
+		SELECT bench.create_ledger('metered');
+		SELECT setseed(0.5);
+		DO \$\$
+		DECLARE
+		    e record;
+		BEGIN
+		    FOR e IN SELECT * FROM bench.traffic($deltas, $1, $2) LOOP
+		        INSERT INTO metered.execution_history (created_at, $BENCH_COLUMNS)
+		        VALUES (e.created_at, e.customer_id, e.project_id, e.section, e.user_id, e.provider, e.model,
+		                e.input_tokens, e.output_tokens, e.duration_ms, e.queue_time_ms);
+		    END LOOP;
+		END
+		\$\$;
+		CREATE UNLOGGED TABLE metered.kept AS TABLE metered.usage_deltas;
+		SELECT metered.fold();
+	EOF
+}
+
+# Vacuumed first, as autovacuum would, so that each fold finds the same.
+fold() { # NAME
+	query -c 'VACUUM metered.usage_deltas, metered.usage_cubes' \
+		-c 'INSERT INTO metered.usage_deltas TABLE metered.kept' -c CHECKPOINT
+	measure "$1" 'SELECT metered.fold()'
+}
+
+per_second() { # NAME
+	awk -v deltas="$deltas" -v ms="$(median "$1")" 'BEGIN { print deltas / ms * 1000 }'
+}
+
+measure_fold() { # NAME CUSTOMERS DAYS LIMIT
+	local round cells
+	say "P5: fold of $(thousands "$deltas") deltas of $2 customers within $3 days"
+	make_deltas "$2" "$3"
+	for ((round = 1; round <= USAGE_METER_BENCH_ROUNDS; round++)); do
+		query -c 'TRUNCATE metered.usage_cubes'
+		fold "new_$1"
+		fold "again_$1"
+	done
+	cells=$(thousands "$(query -c 'SELECT count(*) FROM metered.usage_cubes')")
+	report P5 "fold of $(thousands "$deltas") deltas into $cells new cells" deltas/s - "$(per_second "new_$1")" '>=' "$4"
+	report P5 "  into the same cells again" deltas/s - "$(per_second "again_$1")" '>=' "$4"
+	query -c 'DROP SCHEMA metered CASCADE'
+}
+
+measure_fold few 25 1 150000
+measure_fold many 1000 30 60000

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+#
+# What the benchmarks share. Sourced.
+
+set -euo pipefail
+
+export USAGE_METER_BENCH_ROUNDS=${USAGE_METER_BENCH_ROUNDS:-5}
+export USAGE_METER_BENCH_ROWS=${USAGE_METER_BENCH_ROWS:-10000000}
+export USAGE_METER_BENCH_SECONDS=${USAGE_METER_BENCH_SECONDS:-8}
+export USAGE_METER_BENCH_COPY=${USAGE_METER_BENCH_COPY:-1000000}
+export USAGE_METER_BENCH_DELTAS=${USAGE_METER_BENCH_DELTAS:-300000}
+
+# What a caller says of an execution, in every benchmark.
+export BENCH_COLUMNS=customer_id,project_id,section,user_id,provider,model,input_tokens,output_tokens,duration_ms,queue_time_ms
+
+# Ledgers come and go with a notice for each object.
+export PGOPTIONS="-c client_min_messages=warning"
+
+say() {
+	printf 'usage_meter: %s\n' "$*" >&2
+}
+
+query() {
+	psql -XqAt -v ON_ERROR_STOP=1 -d bench "$@"
+}
+
+# Runs a statement in a session of its own. What it took is a sample of NAME: in
+# milliseconds, by the clock and of the backend's CPU.
+measure() { # NAME STATEMENT
+	query >>"$1.samples" <<-EOF
+		SELECT bench.wall_ms() AS wall, bench.cpu_ms() AS cpu \\gset
+		\\o /dev/null
+		$2;
+		\\o
+		SELECT bench.wall_ms() - :wall, bench.cpu_ms() - :cpu;
+	EOF
+}
+
+add_sample() { # NAME FIGURE
+	echo "$2" >>"$1.samples"
+}
+
+median() { # NAME [wall | cpu]
+	local field=1
+	[[ ${2-} != cpu ]] || field=2
+	cut -d'|' -f"$field" "$1.samples" | sort -g |
+		awk '{ value[NR] = $1 } END { print (value[int((NR + 1) / 2)] + value[int(NR / 2) + 1]) / 2 }'
+}
+
+# A line of the table. BASELINE - is none; RELATION is <= or >=, and the bar is
+# about the ratio, without a baseline about OURS. Without a bar it is just told.
+report() { # BAR WHAT UNIT BASELINE OURS [RELATION LIMIT]
+	query -v bar="$1" -v what="$2" -v unit="$3" -v baseline="${4/#-/}" -v ours="$5" \
+		-v relation="${6-}" -v limit="${7-}" <<-'EOF'
+			INSERT INTO bench.results (bar, what, unit, baseline, ours, relation, bound)
+			VALUES (:'bar', :'what', :'unit', nullif(:'baseline', '')::float8, :'ours'::float8,
+			        nullif(:'relation', ''), nullif(:'limit', '')::float8);
+		EOF
+}
+
+note() { # TEXT
+	query -v note="$1" <<-'EOF'
+		INSERT INTO bench.notes (note) VALUES (:'note');
+	EOF
+}
+
+thousands() { # NUMBER
+	sed -E ':more; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; t more' <<<"$1"
+}
+
+# Files are written there.
+mkdir -p "$USAGE_METER_TMP/bench"
+cd "$USAGE_METER_TMP/bench"
