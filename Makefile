@@ -40,6 +40,7 @@ SHLIB_LINK = -Wl,-Bsymbolic
 EXTENSION_SQL = \
 	sql/extension/10_sketch.sql \
 	sql/extension/20_uuid.sql \
+	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
 	sql/extension/40_text_key.sql \
 	sql/extension/90_create_usage_ledger.sql

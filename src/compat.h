@@ -19,6 +19,11 @@
 #error "Unsupported PostgreSQL version: usage_meter needs PostgreSQL 15 or later"
 #endif
 
+/* 16 took the macros of varlena values out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 17 moved PGPROC.lxid into PGPROC.vxid. */
 #if PG_VERSION_NUM >= 170000
 #define MyLocalTransactionId (MyProc->vxid.lxid)

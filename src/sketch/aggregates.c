@@ -140,6 +140,9 @@ sketch_accumulate_weighted(PG_FUNCTION_ARGS)
 
 /*
  * Combine two states; also the transition function of merge(quantile_sketch).
+ *
+ * The first sketch is the state as it is, flat, of which the executor makes a
+ * copy.  A histogram is only made for the second: many groups never see one.
  */
 Datum
 sketch_combine(PG_FUNCTION_ARGS)
@@ -148,6 +151,8 @@ sketch_combine(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1))
 		return unchanged_state(fcinfo);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(1));
 
 	sketch = get_state(fcinfo);
 	sketch_merge_datum(changing_histogram(sketch), PG_GETARG_DATUM(1), 1);

@@ -32,10 +32,8 @@
 
 #include "fmgr.h"
 #include "utils/expandeddatum.h"
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"				/* PostgreSQL 16 took it out of postgres.h */
-#endif
 
+#include "compat.h"
 #include "histogram.h"
 
 /*
