@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "utils/rel.h"
 
+#include "compat.h"
 #include "ledger/columns.h"
 
 /*
