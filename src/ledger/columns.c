@@ -47,6 +47,7 @@ static const ColumnSpec history_columns[HISTORY_COLUMNS] = {
 	[HISTORY_CACHE_WRITE_TOKENS] = {"cache_write_tokens", INT8OID},
 	[HISTORY_OUTPUT_TOKENS] = {"output_tokens", INT8OID},
 	[HISTORY_REASONING_TOKENS] = {"reasoning_tokens", INT8OID},
+	[HISTORY_TOTAL_TOKENS] = {"total_tokens", INT8OID},
 	[HISTORY_TOKEN_SOURCE] = {"token_source", TEXTOID},
 	[HISTORY_BYOK] = {"byok", BOOLOID},
 	[HISTORY_COST] = {"cost", NUMERICOID},

@@ -305,6 +305,20 @@ complete_duration(Execution *row)
 	check_duration(row, HISTORY_DURATION_MS);
 }
 
+/* The sum of the disjoint counts; reasoning is a part of output. */
+static void
+complete_total(Execution *row)
+{
+	if (has_tokens(row))
+		set_value(row, HISTORY_TOTAL_TOKENS,
+				  Int64GetDatum(execution_int64(row, HISTORY_INPUT_TOKENS) +
+								execution_int64(row, HISTORY_CACHE_READ_TOKENS) +
+								execution_int64(row, HISTORY_CACHE_WRITE_TOKENS) +
+								execution_int64(row, HISTORY_OUTPUT_TOKENS)));
+	else
+		set_null(row, HISTORY_TOTAL_TOKENS);
+}
+
 /*
  * Counts that are there were reported, unless the caller knows better.  Where
  * none are, they are unreported, but for an open execution: it may still tell.
@@ -474,12 +488,19 @@ is_moved(const Execution *row)
 }
 
 static void
+validate_and_complete(Execution *row)
+{
+	validate(row);
+	complete_duration(row);
+	complete_total(row);
+	complete_token_source(row);
+}
+
+static void
 stamp_new(Execution *row)
 {
 	take_reported_cost(row);
-	validate(row);
-	complete_duration(row);
-	complete_token_source(row);
+	validate_and_complete(row);
 	price(row);
 }
 
@@ -488,9 +509,7 @@ stamp_changed(const Execution *old, Execution *new)
 {
 	if (!same_value(old, new, HISTORY_COST))
 		take_reported_cost(new);
-	validate(new);
-	complete_duration(new);
-	complete_token_source(new);
+	validate_and_complete(new);
 	if (must_price_again(old, new))
 		price(new);
 	else
