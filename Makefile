@@ -122,7 +122,7 @@ test:
 	@test/run $(TESTS)
 
 bench:
-	@dev/with_server -- test/bench/run
+	@test/bench/run $(BARS)
 
 # ---- release -------------------------------------------------------------
 

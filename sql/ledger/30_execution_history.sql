@@ -139,6 +139,17 @@ COMMENT ON FUNCTION add_history_triggers(regclass) IS
 
 SELECT add_history_triggers('execution_history');
 
+CREATE FUNCTION partition_name(month date) RETURNS name
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT ('execution_history_' || to_char(partition_name.month, 'YYYY_MM'))::name;
+END;
+
+COMMENT ON FUNCTION partition_name(date) IS 'Name of the partition of execution_history for the UTC month of that day';
+
+-- Locks. Attaching a partition locks the default partition against everyone, because its rows are looked through and its
+-- constraint changes. Where rows are moved out of it, the whole history is locked, and before anything else: a statement
+-- that is planned already knows nothing of the new partition, and would miss the moved rows or be refused.
 CREATE FUNCTION create_partition(month date) RETURNS regclass
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
@@ -147,28 +158,31 @@ AS $create_partition$
 DECLARE
     starts    timestamptz := date_trunc('month', month::timestamptz);
     ends      timestamptz := starts + interval '1 month';
-    partition name := 'execution_history_' || to_char(starts, 'YYYY_MM');
+    partition name := partition_name(month);
+    has_rows  boolean := EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends);
 BEGIN
-    IF to_regclass(partition) IS NOT NULL THEN
+    IF has_rows THEN
+        LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
+    ELSE
+        LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE;
+        LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
+    END IF;
+    IF to_regclass(quote_ident(partition)) IS NOT NULL THEN
         RETURN NULL;
     END IF;
 
     EXECUTE format('CREATE TABLE %I (LIKE execution_history INCLUDING ALL)', partition);
-    PERFORM add_history_triggers(partition::regclass);
-
-    -- rows of that month that came before their partition; the lock, which ATTACH needs anyway, keeps others from coming
-    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
-    IF EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends) THEN
-        PERFORM move_default_rows(partition::regclass, starts, ends);
+    PERFORM add_history_triggers(quote_ident(partition)::regclass);
+    IF has_rows THEN
+        PERFORM move_default_rows(quote_ident(partition)::regclass, starts, ends);
     END IF;
-
     EXECUTE format('ALTER TABLE execution_history ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, starts, ends);
-    RETURN partition::regclass;
+    RETURN quote_ident(partition)::regclass;
 END
 $create_partition$;
 
 COMMENT ON FUNCTION create_partition(date) IS
-'Makes the partition of execution_history for the UTC month of that day, and moves the rows of that month out of the default partition. Returns it, or NULL if it exists.';
+'Makes the partition of execution_history for the UTC month of that day, and moves the rows of that month out of the default partition. Returns it, or NULL if it exists. Waits for transactions that use the default partition, and if there are rows to move for all that use the history; others wait for it until it commits.';
 
 -- Named columns, because a partition may have them in another order; generated ones make themselves.
 CREATE FUNCTION move_default_rows(partition regclass, since timestamptz, until timestamptz) RETURNS void
@@ -200,7 +214,7 @@ AS $adopt_default_rows$
 DECLARE
     adopted bigint;
 BEGIN
-    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
     SELECT count(*) INTO adopted FROM execution_history_default;
     PERFORM create_partition(month)
     FROM (SELECT DISTINCT date_trunc('month', created_at)::date AS month FROM execution_history_default) AS months;
@@ -209,21 +223,34 @@ END
 $adopt_default_rows$;
 
 COMMENT ON FUNCTION adopt_default_rows() IS
-'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Reads and writes of the default partition wait meanwhile.';
+'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Waits for all transactions that use the history, and others wait for it until it commits.';
+
+CREATE FUNCTION missing_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF date
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coming.month
+    FROM generate_series(0, months_ahead) AS ahead,
+         LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + ahead * interval '1 month')::date AS month) AS coming
+    WHERE NOT EXISTS (
+        SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'execution_history'::regclass AND c.relname = partition_name(coming.month));
+END;
+
+COMMENT ON FUNCTION missing_partitions(integer) IS
+'The current UTC month and so many months ahead, where they have no partition yet: their first days';
 
 CREATE FUNCTION create_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF regclass
 LANGUAGE sql VOLATILE
 SET search_path FROM CURRENT
-SET timezone = 'UTC'
 AS $create_partitions$
     SELECT made.partition
-    FROM generate_series(0, months_ahead) AS ahead,
-         create_partition((date_trunc('month', now()) + ahead * interval '1 month')::date) AS made (partition)
+    FROM missing_partitions(months_ahead) AS missing (month),
+         create_partition(missing.month) AS made (partition)
     WHERE made.partition IS NOT NULL
 $create_partitions$;
 
 COMMENT ON FUNCTION create_partitions(integer) IS
-'Makes the partitions of the current UTC month and of so many months ahead that do not exist yet, and returns them. fold() calls it.';
+'Makes the partitions of the current UTC month and of so many months ahead that do not exist yet, and returns them. fold() does the same when nobody has to wait for it.';
 
 CREATE TABLE execution_history_default (LIKE execution_history INCLUDING ALL);
 SELECT add_history_triggers('execution_history_default');

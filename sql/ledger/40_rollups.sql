@@ -148,6 +148,26 @@ END;
 COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz) IS
 'What source (''deltas'': usage_deltas, or ''history'': the raw executions) of [since, until) adds to each cell of each cube. Groups hold pending changes only once: this is the one definition of the cubes.';
 
+CREATE FUNCTION create_partitions_unless_busy() RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $create_partitions_unless_busy$
+BEGIN
+    IF NOT EXISTS (SELECT FROM missing_partitions())
+       OR EXISTS (SELECT FROM execution_history_default WHERE created_at >= date_trunc('month', now(), 'UTC')) THEN
+        RETURN;
+    END IF;
+    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
+    PERFORM create_partitions();
+EXCEPTION WHEN lock_not_available THEN
+    NULL;
+END
+$create_partitions_unless_busy$;
+
+COMMENT ON FUNCTION create_partitions_unless_busy() IS
+'Makes the partitions of the coming months if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
+
 -- Grouping for all cubes at once needs memory for their cells; with less, every cube sorts the deltas, three times slower.
 CREATE FUNCTION fold() RETURNS bigint
 LANGUAGE plpgsql VOLATILE
@@ -205,10 +225,10 @@ BEGIN
         DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND billed_cost = 0;
     END IF;
 
-    PERFORM create_partitions();
+    PERFORM create_partitions_unless_busy();
     RETURN folded;
 END
 $fold$;
 
 COMMENT ON FUNCTION fold() IS
-'Moves the committed deltas into the cubes and returns how many there were. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
+'Moves the committed deltas into the cubes and returns how many there were. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months, three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';

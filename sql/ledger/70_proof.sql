@@ -70,8 +70,8 @@ BEGIN ATOMIC
         ('shadow_cost', nullif(d.shadow_cost, 0)::text),
         ('duration_us', nullif(d.duration_us, 0)::text),
         ('queue_time_us', nullif(d.queue_time_us, 0)::text),
-        ('duration_sketch', nullif(d.duration_sketch, value_sketch(NULL))::text),
-        ('queue_time_sketch', nullif(d.queue_time_sketch, value_sketch(NULL))::text)) AS found (measure, difference)
+        ('duration_sketch', CASE WHEN d.duration_sketch <> value_sketch(NULL) THEN d.duration_sketch::text END),
+        ('queue_time_sketch', CASE WHEN d.queue_time_sketch <> value_sketch(NULL) THEN d.queue_time_sketch::text END)) AS found (measure, difference)
     WHERE found.difference IS NOT NULL;
 END;
 
@@ -107,9 +107,8 @@ BEGIN ATOMIC
             SELECT t.tgrelid, t.tgname FROM pg_trigger AS t WHERE t.tgenabled IN ('O', 'A')
         ) AS lacking
     ), ahead AS (
-        SELECT (to_regclass(format('%I.execution_history_%s', n.nspname, to_char((now() AT TIME ZONE 'UTC') + interval '1 month', 'YYYY_MM'))) IS NULL)::integer::bigint AS count
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.oid = 'execution_history'::regclass
+        SELECT count(*) AS count, string_agg(to_char(missing.month, 'YYYY-MM'), ', ') AS detail
+        FROM missing_partitions(1) AS missing (month)
     )
     SELECT 'executions without a price', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, coalesce(count, 0), detail,
            'State the price with set_price().' FROM unpriced
@@ -126,7 +125,7 @@ BEGIN ATOMIC
     SELECT 'triggers missing or disabled', CASE WHEN count > 0 THEN 'critical' ELSE 'ok' END, count, detail,
            'Rollups do not follow what is written without them. Call add_history_triggers() for the table.' FROM untriggered
     UNION ALL
-    SELECT 'no partition for next month', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, count, NULL,
+    SELECT 'months without a partition, up to the next', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, count, detail,
            'Call create_partitions().' FROM ahead;
 END;
 

@@ -18,7 +18,7 @@ copy() { # LEDGER
 	measure "copy_$1" "COPY $1.execution_history (created_at, $BENCH_COLUMNS) FROM '$file' (FORMAT csv)"
 }
 
-for ((round = 1; round <= USAGE_METER_BENCH_ROUNDS; round++)); do
+for ((round = 1; round <= $(long_rounds); round++)); do
 	query -c "SELECT bench.create_ledger('metered'), bench.create_bare_ledger('bare')" >/dev/null
 	copy bare
 	copy metered

@@ -16,6 +16,11 @@ export BENCH_COLUMNS=customer_id,project_id,section,user_id,provider,model,input
 # Ledgers come and go with a notice for each object.
 export PGOPTIONS="-c client_min_messages=warning"
 
+# Repetitions of what takes long.
+long_rounds() {
+	echo $(((USAGE_METER_BENCH_ROUNDS + 1) / 2))
+}
+
 say() {
 	printf 'usage_meter: %s\n' "$*" >&2
 }

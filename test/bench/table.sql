@@ -21,9 +21,10 @@ SELECT bar AS "bar",
 FROM bench.results
 ORDER BY line;
 
+\pset format unaligned
 \pset tuples_only on
 SELECT note FROM bench.notes;
-SELECT format('Server: %s, %s.', split_part(version(), ' on ', 1),
+SELECT format('%s on %s cores, %s.', split_part(version(), ' on ', 1), :'cores',
               string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name))
 FROM pg_settings
 WHERE name IN ('autovacuum', 'fsync', 'jit', 'max_parallel_workers_per_gather', 'shared_buffers', 'synchronous_commit', 'work_mem');
