@@ -5,7 +5,7 @@ LANGUAGE C VOLATILE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'uuid_v7';
 
 COMMENT ON FUNCTION uuid_v7() IS
-'A new version 7 UUID (RFC 9562): 48 bits of Unix milliseconds, 12 bits of the fraction of the millisecond, 62 random bits. Values made by one session strictly increase.';
+'A new version 7 UUID (RFC 9562): 48 bits of Unix milliseconds, 12 bits of the fraction of the millisecond, 62 random bits. Values made by one process strictly increase.';
 
 CREATE FUNCTION value_sketch(value float8) RETURNS quantile_sketch
 LANGUAGE C IMMUTABLE PARALLEL SAFE

@@ -19,7 +19,7 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'forget_prices';
 
 COMMENT ON FUNCTION forget_prices() IS
-'AFTER each statement that writes prices or price_rates: every session drops what it remembers of this price book.';
+'AFTER each change of prices or price_rates: every session drops what it remembers of this price book.';
 
 CREATE FUNCTION refuse_truncate() RETURNS trigger
 LANGUAGE C VOLATILE

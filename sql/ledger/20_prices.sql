@@ -42,15 +42,24 @@ COMMENT ON COLUMN price_rates.price_id IS 'The price list';
 COMMENT ON COLUMN price_rates.unit IS 'What is counted';
 COMMENT ON COLUMN price_rates.price IS 'Exact price of one unit in the currency of the ledger';
 
-CREATE TRIGGER forget_prices AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON prices
+-- For each row, because a subscription that applies a change fires no statement triggers; it does fire those ENABLE ALWAYS.
+CREATE TRIGGER forget_prices AFTER INSERT OR UPDATE OR DELETE ON prices
+    FOR EACH ROW EXECUTE FUNCTION forget_prices();
+CREATE TRIGGER forget_all_prices AFTER TRUNCATE ON prices
     FOR EACH STATEMENT EXECUTE FUNCTION forget_prices();
-CREATE TRIGGER forget_prices AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON price_rates
+CREATE TRIGGER forget_prices AFTER INSERT OR UPDATE OR DELETE ON price_rates
+    FOR EACH ROW EXECUTE FUNCTION forget_prices();
+CREATE TRIGGER forget_all_prices AFTER TRUNCATE ON price_rates
     FOR EACH STATEMENT EXECUTE FUNCTION forget_prices();
 ALTER TABLE prices ENABLE ALWAYS TRIGGER forget_prices;
+ALTER TABLE prices ENABLE ALWAYS TRIGGER forget_all_prices;
 ALTER TABLE price_rates ENABLE ALWAYS TRIGGER forget_prices;
+ALTER TABLE price_rates ENABLE ALWAYS TRIGGER forget_all_prices;
 
-COMMENT ON TRIGGER forget_prices ON prices IS 'Sessions drop what they remember of the price book; also when a subscription applies the change';
-COMMENT ON TRIGGER forget_prices ON price_rates IS 'Sessions drop what they remember of the price book; also when a subscription applies the change';
+COMMENT ON TRIGGER forget_prices ON prices IS 'Sessions drop what they remember of the price book';
+COMMENT ON TRIGGER forget_all_prices ON prices IS 'Sessions drop what they remember of the price book';
+COMMENT ON TRIGGER forget_prices ON price_rates IS 'Sessions drop what they remember of the price book';
+COMMENT ON TRIGGER forget_all_prices ON price_rates IS 'Sessions drop what they remember of the price book';
 
 CREATE FUNCTION set_price(
     provider text, model text,

@@ -122,15 +122,15 @@ BEGIN
     EXECUTE format($$
         CREATE TRIGGER append_deltas_of_insert AFTER INSERT ON %1$s
             REFERENCING NEW TABLE AS new_executions
-            FOR EACH STATEMENT EXECUTE FUNCTION append_deltas();
+            FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.append_deltas();
         CREATE TRIGGER append_deltas_of_update AFTER UPDATE ON %1$s
             REFERENCING OLD TABLE AS old_executions NEW TABLE AS new_executions
-            FOR EACH STATEMENT EXECUTE FUNCTION append_deltas();
+            FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.append_deltas();
         CREATE TRIGGER append_deltas_of_delete AFTER DELETE ON %1$s
             REFERENCING OLD TABLE AS old_executions
-            FOR EACH STATEMENT EXECUTE FUNCTION append_deltas();
+            FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.append_deltas();
         CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$s
-            FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncate()$$, history);
+            FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.refuse_truncate()$$, history);
 END
 $add_history_triggers$;
 
@@ -147,6 +147,16 @@ END;
 
 COMMENT ON FUNCTION partition_name(date) IS 'Name of the partition of execution_history for the UTC month of that day';
 
+CREATE FUNCTION has_partition(month date) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'execution_history'::regclass AND c.relname = partition_name(has_partition.month));
+END;
+
+COMMENT ON FUNCTION has_partition(date) IS 'Has the UTC month of that day a partition of its own?';
+
 -- Locks. Attaching a partition locks the default partition against everyone, because its rows are looked through and its
 -- constraint changes. Where rows are moved out of it, the whole history is locked, and before anything else: a statement
 -- that is planned already knows nothing of the new partition, and would miss the moved rows or be refused.
@@ -158,7 +168,7 @@ AS $create_partition$
 DECLARE
     starts    timestamptz := date_trunc('month', month::timestamptz);
     ends      timestamptz := starts + interval '1 month';
-    partition name := partition_name(month);
+    partition text := quote_ident(partition_name(month));
     has_rows  boolean := EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends);
 BEGIN
     IF has_rows THEN
@@ -167,24 +177,23 @@ BEGIN
         LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE;
         LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
     END IF;
-    IF to_regclass(quote_ident(partition)) IS NOT NULL THEN
+    IF has_partition(month) THEN
         RETURN NULL;
     END IF;
 
-    EXECUTE format('CREATE TABLE %I (LIKE execution_history INCLUDING ALL)', partition);
-    PERFORM add_history_triggers(quote_ident(partition)::regclass);
-    IF has_rows THEN
-        PERFORM move_default_rows(quote_ident(partition)::regclass, starts, ends);
-    END IF;
-    EXECUTE format('ALTER TABLE execution_history ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, starts, ends);
-    RETURN quote_ident(partition)::regclass;
+    EXECUTE format('CREATE TABLE %s (LIKE execution_history INCLUDING ALL)', partition);
+    PERFORM move_default_rows(partition::regclass, starts, ends);
+    PERFORM add_history_triggers(partition::regclass);
+    EXECUTE format('ALTER TABLE execution_history ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', partition, starts, ends);
+    RETURN partition::regclass;
 END
 $create_partition$;
 
 COMMENT ON FUNCTION create_partition(date) IS
 'Makes the partition of execution_history for the UTC month of that day, and moves the rows of that month out of the default partition. Returns it, or NULL if it exists. Waits for transactions that use the default partition, and if there are rows to move for all that use the history; others wait for it until it commits.';
 
--- Named columns, because a partition may have them in another order; generated ones make themselves.
+-- Named columns, because a partition may have them in another order; generated ones make themselves. The rows stay in the
+-- history, so no trigger may tell the rollups that they go: the delete trigger is off, and the new table has none yet.
 CREATE FUNCTION move_default_rows(partition regclass, since timestamptz, until timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
@@ -195,16 +204,28 @@ DECLARE
         FROM pg_attribute
         WHERE attrelid = partition AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
 BEGIN
+    IF NOT EXISTS (SELECT FROM execution_history_default WHERE created_at >= since AND created_at < until) THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'execution_history'::regclass) THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = 'cannot move rows that a foreign key may refer to',
+            DETAIL = 'Rows leave the default partition by DELETE before they are part of the history again, which the foreign key would follow.',
+            HINT = 'Drop the foreign keys that reference execution_history, move the rows, and add them again.';
+    END IF;
+
+    ALTER TABLE execution_history_default DISABLE TRIGGER append_deltas_of_delete;
     EXECUTE format($$
         WITH moved AS (
             DELETE FROM execution_history_default WHERE created_at >= %2$L AND created_at < %3$L
             RETURNING %4$s)
         INSERT INTO %1$s (%4$s) SELECT %4$s FROM moved$$, partition, since, until, columns);
+    ALTER TABLE execution_history_default ENABLE TRIGGER append_deltas_of_delete;
 END
 $move_default_rows$;
 
 COMMENT ON FUNCTION move_default_rows(regclass, timestamptz, timestamptz) IS
-'Moves a range of created_at from the default partition to a table that is about to become a partition. Rows keep all their columns: only an attached partition stamps. Its deltas cancel out.';
+'Moves a range of created_at from the default partition to a table that is about to become a partition. Rows keep all their columns, and the rollups do not notice.';
 
 CREATE FUNCTION adopt_default_rows() RETURNS bigint
 LANGUAGE plpgsql VOLATILE
@@ -212,28 +233,27 @@ SET search_path FROM CURRENT
 SET timezone = 'UTC'
 AS $adopt_default_rows$
 DECLARE
-    adopted bigint;
+    before bigint;
+    months date[];
 BEGIN
     LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
-    SELECT count(*) INTO adopted FROM execution_history_default;
-    PERFORM create_partition(month)
-    FROM (SELECT DISTINCT date_trunc('month', created_at)::date AS month FROM execution_history_default) AS months;
-    RETURN adopted;
+    SELECT count(*), array_agg(DISTINCT date_trunc('month', created_at)::date) INTO before, months
+    FROM execution_history_default;
+    PERFORM create_partition(month) FROM unnest(months) AS month;
+    RETURN before - (SELECT count(*) FROM execution_history_default);
 END
 $adopt_default_rows$;
 
 COMMENT ON FUNCTION adopt_default_rows() IS
-'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Waits for all transactions that use the history, and others wait for it until it commits.';
+'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Waits for all transactions that use the history, and others wait for it until it commits. Raises 55000 where a foreign key references the history.';
 
 CREATE FUNCTION missing_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF date
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT coming.month
     FROM generate_series(0, months_ahead) AS ahead,
-         LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + ahead * interval '1 month')::date AS month) AS coming
-    WHERE NOT EXISTS (
-        SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'execution_history'::regclass AND c.relname = partition_name(coming.month));
+         LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date AS month) AS coming
+    WHERE NOT has_partition(coming.month);
 END;
 
 COMMENT ON FUNCTION missing_partitions(integer) IS

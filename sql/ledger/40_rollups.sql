@@ -212,8 +212,8 @@ BEGIN
             shadow_cost        = cell.shadow_cost        + excluded.shadow_cost,
             duration_us        = cell.duration_us        + excluded.duration_us,
             queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
-            duration_sketch    = cell.duration_sketch    + excluded.duration_sketch,
-            queue_time_sketch  = cell.queue_time_sketch  + excluded.queue_time_sketch
+            duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
+            queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
         RETURNING ctid, executions, billed_cost
     )
     SELECT (SELECT count(*) FROM taken),
@@ -221,6 +221,7 @@ BEGIN
     INTO folded, emptied
     FROM upserted;
 
+    -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
     IF emptied IS NOT NULL THEN
         DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND billed_cost = 0;
     END IF;

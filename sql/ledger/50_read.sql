@@ -46,6 +46,17 @@ BEGIN
             MESSAGE = format('unknown dimension %L', unknown),
             HINT = format('The dimensions are %s.', array_to_string(known, ', '));
     END IF;
+    SELECT key INTO unknown
+    FROM jsonb_each(filter) AS member (key, choice)
+    WHERE NOT CASE jsonb_typeof(choice)
+              WHEN 'array' THEN NOT jsonb_path_exists(choice, 'strict $[*] ? (@.type() != "string" && @.type() != "number" && @.type() != "null")', silent => true)
+              ELSE jsonb_typeof(choice) IN ('string', 'number', 'null') END
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('filter by %s is neither a value nor an array of values', unknown),
+            HINT = 'A value is a string, a number, or null for executions that name none.';
+    END IF;
     RETURN needed;
 END
 $needed_dimensions$;

@@ -14,6 +14,23 @@ END;
 COMMENT ON FUNCTION period_start(text, text) IS
 'When a period up to now began: today, week (from Monday) or month in the time zone, all, or a length of time such as 24h or 30d.';
 
+CREATE FUNCTION report_grain(step text, time_zone text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+AS $report_grain$
+BEGIN
+    IF step NOT IN ('hour', 'day', 'week', 'month', 'quarter', 'year') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('unknown step %L', step),
+            HINT = 'The steps are hour, day, week, month, quarter and year.';
+    END IF;
+    RETURN CASE WHEN step <> 'hour' AND time_zone IN ('UTC', 'Etc/UTC', 'GMT') THEN 'day' ELSE 'quarter' END;
+END
+$report_grain$;
+
+COMMENT ON FUNCTION report_grain(text, text) IS
+'Grain of the cells that a report with such steps needs: whole UTC days where none is divided, else quarter hours. Raises 22023 for an unknown step.';
+
 CREATE FUNCTION usage_report(
     dimensions text[] DEFAULT '{}', step text DEFAULT NULL,
     period text DEFAULT '30d', since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
@@ -75,15 +92,14 @@ BEGIN ATOMIC
                merge(cell.duration_sketch) AS duration_sketch, merge(cell.queue_time_sketch) AS queue_time_sketch
         FROM usage_read(
             coalesce(since, period_start(period, time_zone)), coalesce(until, 'infinity'), filter, dimensions,
-            CASE WHEN step IS NULL OR (step IN ('day', 'week', 'month', 'quarter', 'year') AND time_zone IN ('UTC', 'Etc/UTC', 'GMT'))
-                 THEN 'day' ELSE 'quarter' END) AS cell
+            CASE WHEN step IS NULL THEN 'day' ELSE report_grain(step, time_zone) END) AS cell
         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
     ) AS total
     WHERE total.executions <> 0 OR total.billed_cost <> 0;
 END;
 
 COMMENT ON FUNCTION usage_report(text[], text, text, timestamptz, timestamptz, jsonb, text) IS
-'Usage grouped by any dimensions and, if step is given (hour, day, week, month, …), by time in the time zone. The range is [since, until), or the period up to now (today, week, month, all, or a length such as 24h or 30d), open at the end. Money in the currency of the ledger, rates in percent, NULL where nothing was finished or measured. Percentiles are within 0.54 % of a value that occurred.';
+'Usage grouped by any dimensions and, if step is given (hour, day, week, month, quarter, year), by time in the time zone. The range is [since, until), or the period up to now (today, week, month, all, or a length such as 24h or 30d), open at the end. Money in the currency of the ledger, rates in percent, NULL where nothing was finished or measured. Percentiles are within 0.54 % of a value that occurred.';
 
 CREATE FUNCTION summary(
     period text DEFAULT '30d', since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
@@ -134,8 +150,8 @@ BEGIN ATOMIC
         SELECT series::date AS day
         FROM bounds,
              generate_series(
-                 least((bounds.since AT TIME ZONE time_zone)::date, (SELECT min(used.day) FROM used)),
-                 greatest(((bounds.until - interval '1 microsecond') AT TIME ZONE time_zone)::date, (SELECT max(used.day) FROM used)),
+                 least((bounds.since AT TIME ZONE time_zone)::date, (SELECT min(used.day) FROM used))::timestamp,
+                 greatest(((bounds.until - interval '1 microsecond') AT TIME ZONE time_zone)::date, (SELECT max(used.day) FROM used))::timestamp,
                  interval '1 day') AS series
     )
     SELECT days.day, coalesce(used.executions, 0), coalesce(used.succeeded, 0), coalesce(used.failed, 0),
@@ -171,7 +187,7 @@ COMMENT ON FUNCTION models(text, timestamptz, timestamptz, jsonb, text) IS
 'One row per model that was used, the most used first; share is its percentage of all executions of the range. See usage_report() for the arguments and the units.';
 
 CREATE VIEW usage_aggregates WITH (security_invoker) AS
-SELECT md5(concat_ws('|', r.period_type, r.starts AT TIME ZONE 'UTC', r.customer_id, r.package_id))::uuid AS id,
+SELECT md5(jsonb_build_array(r.period_type, extract(epoch FROM r.starts), r.customer_id, r.package_id)::text)::uuid AS id,
        r.customer_id, r.package_id, r.period_type,
        r.starts AS period_start,
        (r.starts AT TIME ZONE 'UTC' + r.period_length) AT TIME ZONE 'UTC' AS period_end,

@@ -21,7 +21,7 @@
 typedef struct ColumnSpec
 {
 	const char *name;
-	Oid			type;			/* InvalidOid: a varlena type of the extension */
+	Oid			type;			/* InvalidOid: quantile_sketch */
 } ColumnSpec;
 
 static const ColumnSpec history_columns[HISTORY_COLUMNS] = {
@@ -124,23 +124,23 @@ find_column(Relation relation, const ColumnSpec *spec, int start)
 }
 
 static void
-check_type(Relation relation, const ColumnSpec *spec, int index)
+check_type(Relation relation, const ColumnSpec *spec, Oid type, int index)
 {
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), index);
+	Oid			actual = TupleDescAttr(RelationGetDescr(relation), index)->atttypid;
 
-	if (OidIsValid(spec->type) ? attribute->atttypid == spec->type : attribute->attlen == -1)
+	if (actual == type)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("column \"%s\" of \"%s\" has type %s", spec->name, RelationGetRelationName(relation),
-					format_type_be(attribute->atttypid)),
+					format_type_be(actual)),
 			 errdetail("usage_meter keeps the rollups of the ledger by this column, as type %s.",
-					   OidIsValid(spec->type) ? format_type_be(spec->type) : "quantile_sketch"),
+					   format_type_be(type)),
 			 errhint("Change the type back.")));
 }
 
 static void
-resolve(Relation relation, const ColumnSpec *specs, int count, AttrNumber *attnums)
+resolve(Relation relation, const ColumnSpec *specs, int count, Oid sketch_type, AttrNumber *attnums)
 {
 	int			index = -1;
 	int			i;
@@ -148,7 +148,7 @@ resolve(Relation relation, const ColumnSpec *specs, int count, AttrNumber *attnu
 	for (i = 0; i < count; i++)
 	{
 		index = find_column(relation, &specs[i], index + 1);
-		check_type(relation, &specs[i], index);
+		check_type(relation, &specs[i], OidIsValid(specs[i].type) ? specs[i].type : sketch_type, index);
 		attnums[i] = AttrOffsetGetAttrNumber(index);
 	}
 }
@@ -156,11 +156,11 @@ resolve(Relation relation, const ColumnSpec *specs, int count, AttrNumber *attnu
 void
 history_columns_resolve(Relation history, AttrNumber *attnums)
 {
-	resolve(history, history_columns, HISTORY_COLUMNS, attnums);
+	resolve(history, history_columns, HISTORY_COLUMNS, InvalidOid, attnums);
 }
 
 void
-delta_columns_resolve(Relation deltas, AttrNumber *attnums)
+delta_columns_resolve(Relation deltas, Oid sketch_type, AttrNumber *attnums)
 {
-	resolve(deltas, delta_columns, DELTA_COLUMNS, attnums);
+	resolve(deltas, delta_columns, DELTA_COLUMNS, sketch_type, attnums);
 }

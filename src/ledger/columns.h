@@ -96,6 +96,6 @@ typedef enum DeltaColumn
 #define DELTA_DIMENSIONS	(DELTA_API_KEY_ID - DELTA_CUSTOMER_ID + 1)
 
 extern void history_columns_resolve(Relation history, AttrNumber *attnums);
-extern void delta_columns_resolve(Relation deltas, AttrNumber *attnums);
+extern void delta_columns_resolve(Relation deltas, Oid sketch_type, AttrNumber *attnums);
 
 #endif							/* USAGE_METER_LEDGER_COLUMNS_H */

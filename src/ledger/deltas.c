@@ -29,6 +29,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "common/int.h"
@@ -42,6 +43,7 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "ledger/execution.h"
@@ -126,6 +128,7 @@ typedef struct DeltaWriter
 {
 	Relation	history;
 	AttrNumber	history_attnums[HISTORY_COLUMNS];
+	Oid			sketch_type;
 	MemoryContext context;
 	MemoryContext row_context;
 	group_hash *groups;
@@ -142,11 +145,9 @@ typedef struct DeltaTable
 } DeltaTable;
 
 static void
-add_count(DeltaGroup *group, DeltaColumn column, int64 amount)
+add_to(int64 *sum, int64 amount)
 {
-	int64	   *count = &group->counts[column - DELTA_EXECUTIONS];
-
-	if (pg_add_s64_overflow(*count, amount, count))
+	if (pg_add_s64_overflow(*sum, amount, sum))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("sum of executions is out of range"),
@@ -154,23 +155,35 @@ add_count(DeltaGroup *group, DeltaColumn column, int64 amount)
 				 errhint("Write fewer executions at once.")));
 }
 
-/* Add sign times the column, if it is not NULL. */
+static void
+add_count(DeltaGroup *group, DeltaColumn column, int64 amount)
+{
+	add_to(&group->counts[column - DELTA_EXECUTIONS], amount);
+}
+
+/*
+ * Add sign times the column, if it is not NULL.  Only the result is copied out of
+ * the row's context: what numeric_add makes on its way there goes with the row.
+ */
 static void
 add_money(DeltaWriter *writer, DeltaGroup *group, DeltaColumn column,
 		  const Execution *row, HistoryColumn source, int sign)
 {
 	Numeric    *sum = &group->moneys[column - DELTA_COST];
+	Numeric		old = *sum;
 	MemoryContext old_context;
 	Datum		total;
 
 	if (execution_is_null(row, source))
 		return;
+	total = DirectFunctionCall2(sign > 0 ? numeric_add : numeric_sub,
+								NumericGetDatum(old != NULL ? old : int64_to_numeric(0)),
+								execution_value(row, source));
 	old_context = MemoryContextSwitchTo(writer->context);
-	total = NumericGetDatum(*sum != NULL ? *sum : int64_to_numeric(0));
-	*sum = DatumGetNumeric(DirectFunctionCall2(sign > 0 ? numeric_add : numeric_sub, total,
-											   execution_value(row, source)));
-	pfree(DatumGetPointer(total));
+	*sum = DatumGetNumericCopy(total);
 	MemoryContextSwitchTo(old_context);
+	if (old != NULL)
+		pfree(old);
 }
 
 static void
@@ -200,7 +213,7 @@ add_time(DeltaWriter *writer, TimeSum *sum, const Execution *row, HistoryColumn 
 
 	if (microseconds < 0)
 		return;
-	sum->microseconds += sign * microseconds;
+	add_to(&sum->microseconds, sign * microseconds);
 	add_value(writer, sum, microseconds / 1000.0, sign);
 }
 
@@ -337,7 +350,8 @@ is_unchanged(const DeltaGroup *group)
 	{
 		const TimeSum *sum = &group->times[i];
 
-		if (sum->values == 1 || (sum->values > 1 && !histogram_is_empty(sum->histogram)))
+		if (sum->microseconds != 0 || sum->values == 1 ||
+			(sum->values > 1 && !histogram_is_empty(sum->histogram)))
 			return false;
 	}
 	return true;
@@ -354,12 +368,13 @@ refuse_deltas(Relation deltas, const char *detail)
 					 "Undo the change to the table; index or constrain usage_cubes instead.")));
 }
 
+/* Is it the bucket or a dimension?  These are never NULL. */
 static bool
-is_ours(const AttrNumber *attnums, AttrNumber attnum)
+is_key_column(const AttrNumber *attnums, AttrNumber attnum)
 {
 	int			i;
 
-	for (i = 0; i < DELTA_COLUMNS; i++)
+	for (i = DELTA_BUCKET; i <= DELTA_API_KEY_ID; i++)
 	{
 		if (attnums[i] == attnum)
 			return true;
@@ -367,21 +382,19 @@ is_ours(const AttrNumber *attnums, AttrNumber attnum)
 	return false;
 }
 
-/* A column that the owner added stays NULL; so it must be allowed to. */
+/* Measures stay NULL where nothing changed, and so do columns that the owner added. */
 static void
-check_added_columns(Relation deltas, const AttrNumber *attnums)
+check_nullable(Relation deltas, const AttrNumber *attnums)
 {
 	TupleDesc	desc = RelationGetDescr(deltas);
 	int			i;
 
-	if (desc->natts == DELTA_COLUMNS)
-		return;
 	for (i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
-		if (!attribute->attisdropped && !is_ours(attnums, attribute->attnum) &&
-			(attribute->attnotnull || attribute->attgenerated != '\0'))
+		if ((attribute->attnotnull || attribute->attgenerated != '\0') && !attribute->attisdropped &&
+			!is_key_column(attnums, attribute->attnum))
 			refuse_deltas(deltas, psprintf("Its column \"%s\" is NOT NULL or generated.", NameStr(attribute->attname)));
 	}
 }
@@ -405,7 +418,7 @@ check_plain(Relation deltas, Relation history)
 
 /* Open usage_deltas of the ledger that the history belongs to. */
 static void
-open_deltas(DeltaTable *table, Relation history)
+open_deltas(DeltaTable *table, Relation history, Oid sketch_type)
 {
 	Oid			schema = RelationGetNamespace(history);
 	Oid			relid = get_relname_relid("usage_deltas", schema);
@@ -419,8 +432,8 @@ open_deltas(DeltaTable *table, Relation history)
 				 errhint("Partitions and usage_deltas belong into the schema that create_usage_ledger() made.")));
 	table->relation = table_open(relid, RowExclusiveLock);
 	check_plain(table->relation, history);
-	delta_columns_resolve(table->relation, table->attnums);
-	check_added_columns(table->relation, table->attnums);
+	delta_columns_resolve(table->relation, sketch_type, table->attnums);
+	check_nullable(table->relation, table->attnums);
 }
 
 /* Reads the next text of a group's key. */
@@ -561,7 +574,7 @@ write_groups(DeltaWriter *writer)
 		if (is_unchanged(group))
 			continue;
 		if (table.relation == NULL)
-			open_deltas(&table, writer->history);
+			open_deltas(&table, writer->history, writer->sketch_type);
 		write_group(&table, group);
 	}
 	if (table.relation != NULL)
@@ -621,6 +634,30 @@ check_protocol(FunctionCallInfo fcinfo)
 }
 
 /*
+ * A detached partition keeps these triggers, but not the one that stamps: what is
+ * written to it is no part of the history, so it must not be counted.
+ */
+static void
+check_history(Relation history)
+{
+	if (history->rd_rel->relispartition || history->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s\" is not a partition", RelationGetRelationName(history)),
+			 errdetail("Its triggers would count what is written to it, though it is no part of the history."),
+			 errhint("Attach it again, or drop its triggers.")));
+}
+
+/* quantile_sketch lives in the schema of this function. */
+static Oid
+find_sketch_type(FunctionCallInfo fcinfo)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, PointerGetDatum("quantile_sketch"),
+						   ObjectIdGetDatum(get_func_namespace(fcinfo->flinfo->fn_oid)));
+}
+
+/*
  * append_deltas() returns trigger
  */
 Datum
@@ -630,9 +667,11 @@ append_deltas(PG_FUNCTION_ARGS)
 	DeltaWriter writer;
 
 	check_protocol(fcinfo);
+	check_history(trigdata->tg_relation);
 
 	writer.history = trigdata->tg_relation;
 	history_columns_resolve(writer.history, writer.history_attnums);
+	writer.sketch_type = find_sketch_type(fcinfo);
 	initStringInfo(&writer.key);
 	writer.context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter deltas", ALLOCSET_DEFAULT_SIZES);
 	writer.row_context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter execution", ALLOCSET_SMALL_SIZES);

@@ -9,10 +9,12 @@
  * stamped columns keep their old values, whatever the statement says, so that a
  * settled cost cannot be changed in passing.
  *
- * An UPDATE of created_at may move a row to another partition.  The executor
- * does that by DELETE and INSERT, so the row comes here twice, and the second
- * time it looks like a new execution with a cost given by the caller.  The first
- * time leaves a note by which the second is recognised.
+ * An UPDATE may move a row to another partition.  The executor does that by
+ * DELETE and INSERT, so the row comes here twice, and the second time it looks
+ * like a new execution with a cost given by the caller.  So each UPDATE leaves a
+ * note of the row as it was stamped, and an INSERT of the same row in the same
+ * transaction passes.  Whatever else happens in between, nothing passes that was
+ * not stamped here before.
  *
  * created_at is the partition key and never changed here.
  *
@@ -25,6 +27,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -41,15 +44,18 @@ typedef struct StampState
 	AttrNumber	attnums[HISTORY_COLUMNS];
 } StampState;
 
-/* The last row whose created_at an UPDATE has changed. */
-typedef struct MovedRow
+/*
+ * The row that was stamped last by an UPDATE.  The values live in context.
+ */
+typedef struct StampedRow
 {
 	LocalTransactionId transaction;
-	pg_uuid_t	id;
-	TimestampTz created_at;
-} MovedRow;
+	MemoryContext context;
+	Datum		values[HISTORY_COLUMNS];
+	bool		nulls[HISTORY_COLUMNS];
+} StampedRow;
 
-static MovedRow moved_row = {InvalidLocalTransactionId};
+static StampedRow last_update;
 
 static const HistoryColumn dimension_columns[] = {
 	HISTORY_CUSTOMER_ID, HISTORY_CUSTOMER_TIER, HISTORY_PROJECT_ID, HISTORY_PACKAGE_ID,
@@ -62,7 +68,11 @@ static const HistoryColumn token_columns[] = {
 	HISTORY_OUTPUT_TOKENS, HISTORY_REASONING_TOKENS
 };
 
-/* What a price depends on, besides open or final. */
+/*
+ * What an UPDATE must change for a new price, besides open or final.  Customer,
+ * tier and created_at are not among them: a settled cost follows an execution
+ * that is put right.
+ */
 static const HistoryColumn priced_columns[] = {
 	HISTORY_PROVIDER, HISTORY_MODEL, HISTORY_BYOK,
 	HISTORY_INPUT_TOKENS, HISTORY_CACHE_READ_TOKENS, HISTORY_CACHE_WRITE_TOKENS,
@@ -74,10 +84,16 @@ static const HistoryColumn stamped_columns[] = {
 	HISTORY_COST, HISTORY_SHADOW_COST, HISTORY_PRICE_ID, HISTORY_PRICE_STATUS
 };
 
+static Form_pg_attribute
+attribute_of(const Execution *row, HistoryColumn column)
+{
+	return TupleDescAttr(RelationGetDescr(row->relation), row->attnums[column] - 1);
+}
+
 static const char *
 column_name(const Execution *row, HistoryColumn column)
 {
-	return NameStr(TupleDescAttr(RelationGetDescr(row->relation), row->attnums[column] - 1)->attname);
+	return NameStr(attribute_of(row, column)->attname);
 }
 
 /* Raise an error about a column: "input_tokens of an execution ..." */
@@ -290,18 +306,34 @@ status_of(const Execution *row)
 	return execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
 }
 
-/* completed_at - started_at, if the caller gave them and no duration */
-static void
-complete_duration(Execution *row)
+static int
+price_status_of(const Execution *row)
+{
+	return execution_word(row, HISTORY_PRICE_STATUS, price_status_names, PRICE_STATUSES);
+}
+
+/* completed_at - started_at in milliseconds, if there are both */
+static bool
+derive_duration(const Execution *row, Datum *duration)
 {
 	int64		microseconds;
 
-	if (!execution_is_null(row, HISTORY_DURATION_MS) ||
-		execution_is_null(row, HISTORY_STARTED_AT) || execution_is_null(row, HISTORY_COMPLETED_AT))
-		return;
+	if (execution_is_null(row, HISTORY_STARTED_AT) || execution_is_null(row, HISTORY_COMPLETED_AT))
+		return false;
 	microseconds = DatumGetTimestampTz(execution_value(row, HISTORY_COMPLETED_AT)) -
 		DatumGetTimestampTz(execution_value(row, HISTORY_STARTED_AT));
-	set_value(row, HISTORY_DURATION_MS, NumericGetDatum(int64_div_fast_to_numeric(microseconds, 3)));
+	*duration = NumericGetDatum(int64_div_fast_to_numeric(microseconds, 3));
+	return true;
+}
+
+static void
+complete_duration(Execution *row)
+{
+	Datum		duration;
+
+	if (!execution_is_null(row, HISTORY_DURATION_MS) || !derive_duration(row, &duration))
+		return;
+	set_value(row, HISTORY_DURATION_MS, duration);
 	check_duration(row, HISTORY_DURATION_MS);
 }
 
@@ -421,11 +453,10 @@ price(Execution *row)
 static bool
 same_value(const Execution *a, const Execution *b, HistoryColumn column)
 {
-	Form_pg_attribute attribute;
+	Form_pg_attribute attribute = attribute_of(a, column);
 
 	if (execution_is_null(a, column) || execution_is_null(b, column))
 		return execution_is_null(a, column) == execution_is_null(b, column);
-	attribute = TupleDescAttr(RelationGetDescr(a->relation), a->attnums[column] - 1);
 	return datum_image_eq(execution_value(a, column), execution_value(b, column),
 						  attribute->attbyval, attribute->attlen);
 }
@@ -436,6 +467,8 @@ must_price_again(const Execution *old, const Execution *new)
 	int			i;
 
 	if (status_is_open(status_of(old)) != status_is_open(status_of(new)))
+		return true;
+	if (price_status_of(old) != PRICE_PRICED && !same_value(old, new, HISTORY_REPORTED_COST))
 		return true;
 	for (i = 0; i < (int) lengthof(priced_columns); i++)
 	{
@@ -467,24 +500,54 @@ take_reported_cost(Execution *row)
 }
 
 static void
-note_move(const Execution *row)
+note_update(const Execution *row)
 {
-	moved_row.transaction = MyLocalTransactionId;
-	moved_row.id = *DatumGetUUIDP(execution_value(row, HISTORY_ID));
-	moved_row.created_at = DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT));
+	MemoryContext old_context;
+	int			i;
+
+	if (last_update.context == NULL)
+		last_update.context = AllocSetContextCreate(TopMemoryContext, "usage_meter stamped row",
+													ALLOCSET_SMALL_SIZES);
+	last_update.transaction = InvalidLocalTransactionId;
+	MemoryContextReset(last_update.context);
+	old_context = MemoryContextSwitchTo(last_update.context);
+	for (i = 0; i < HISTORY_COLUMNS; i++)
+	{
+		Form_pg_attribute attribute = attribute_of(row, i);
+
+		last_update.nulls[i] = execution_is_null(row, i);
+		if (!last_update.nulls[i])
+			last_update.values[i] = datumCopy(execution_value(row, i), attribute->attbyval, attribute->attlen);
+	}
+	MemoryContextSwitchTo(old_context);
+	last_update.transaction = MyLocalTransactionId;
 }
 
-/* Is this the INSERT half of an UPDATE that moves a row?  Forgets the note. */
+/*
+ * Is this the INSERT half of an UPDATE that moves a row?  Another trigger may
+ * have changed created_at since.
+ */
 static bool
 is_moved(const Execution *row)
 {
-	bool		result = moved_row.transaction == MyLocalTransactionId &&
-		!execution_is_null(row, HISTORY_ID) && !execution_is_null(row, HISTORY_CREATED_AT) &&
-		DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT)) == moved_row.created_at &&
-		memcmp(DatumGetUUIDP(execution_value(row, HISTORY_ID)), &moved_row.id, sizeof(pg_uuid_t)) == 0;
+	int			i;
 
-	moved_row.transaction = InvalidLocalTransactionId;
-	return result;
+	if (last_update.transaction != MyLocalTransactionId)
+		return false;
+	for (i = 0; i < HISTORY_COLUMNS; i++)
+	{
+		Form_pg_attribute attribute = attribute_of(row, i);
+
+		if (i == HISTORY_CREATED_AT)
+			continue;
+		if (last_update.nulls[i] != execution_is_null(row, i))
+			return false;
+		if (!last_update.nulls[i] &&
+			!datum_image_eq(last_update.values[i], execution_value(row, i), attribute->attbyval, attribute->attlen))
+			return false;
+	}
+	check_times(row);
+	return !execution_is_null(row, HISTORY_CREATED_AT);
 }
 
 static void
@@ -504,18 +567,30 @@ stamp_new(Execution *row)
 	price(row);
 }
 
+/* A duration that was derived from the times follows them. */
+static void
+forget_derived_duration(const Execution *old, Execution *new)
+{
+	Datum		derived;
+
+	if (same_value(old, new, HISTORY_DURATION_MS) && !execution_is_null(old, HISTORY_DURATION_MS) &&
+		derive_duration(old, &derived) &&
+		DatumGetBool(DirectFunctionCall2(numeric_eq, derived, execution_value(old, HISTORY_DURATION_MS))))
+		set_null(new, HISTORY_DURATION_MS);
+}
+
 static void
 stamp_changed(const Execution *old, Execution *new)
 {
 	if (!same_value(old, new, HISTORY_COST))
 		take_reported_cost(new);
+	forget_derived_duration(old, new);
 	validate_and_complete(new);
 	if (must_price_again(old, new))
 		price(new);
 	else
 		keep_stamp(old, new);
-	if (!same_value(old, new, HISTORY_CREATED_AT))
-		note_move(new);
+	note_update(new);
 }
 
 static Execution

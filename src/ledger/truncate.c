@@ -27,5 +27,5 @@ refuse_truncate(PG_FUNCTION_ARGS)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("cannot truncate \"%s\"", RelationGetRelationName(trigdata->tg_relation)),
 			 errdetail("Its executions are counted in the rollups, which TRUNCATE would not tell what it removed."),
-			 errhint("Use DELETE, or detach and drop a whole partition.")));
+			 errhint("Use DELETE, which tells.")));
 }

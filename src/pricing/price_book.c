@@ -8,11 +8,13 @@
  *
  * What keeps it true:
  *
- * - Statement triggers on prices and price_rates send a relcache invalidation
- *	 for prices.  It reaches other backends when the change commits, and this one
- *	 at once, and again if the transaction or a subtransaction aborts.  The
- *	 callback only sets a flag, since it may be called at any time a lock is
- *	 taken; the next search empties the cache.
+ * - Triggers on prices and price_rates send a relcache invalidation for prices.
+ *	 It reaches other backends when the change commits, and this one with the next
+ *	 command.  The callback only sets a flag, since it may be called at any time a
+ *	 lock is taken; the next search empties the cache.
+ * - What is loaded in a transaction or subtransaction that aborts may be made of
+ *	 its uncommitted rows, even of a statement that failed before its triggers
+ *	 fired: the abort empties the cache.
  * - Loading takes a new snapshot, so it sees every change whose invalidation
  *	 came before it.  An invalidation that comes while it loads empties the cache
  *	 before the next search.
@@ -21,7 +23,9 @@
  *	 loaded then ends with the transaction.
  *
  * Loading runs as the owner of the price book: who may insert an execution need
- * not be able to read prices.
+ * not be able to read prices.  So both must be plain tables of one owner, which
+ * run nobody's code, and their columns are trusted only after a look at their
+ * types.
  *
  *-------------------------------------------------------------------------
  */
@@ -92,8 +96,11 @@ static book_hash *book_entries = NULL;
 /* The prices tables that entries came from: those whose change is of interest. */
 static List *book_relations = NIL;
 
-/* Set by the callback: empty the cache before the next search. */
+/* Set by the callbacks: empty the cache before the next search. */
 static bool book_stale = false;
+
+/* Was something loaded since the transaction began? */
+static bool book_loaded = false;
 
 /* If valid, the only transaction in which the cache may be used. */
 static LocalTransactionId book_transaction = InvalidLocalTransactionId;
@@ -142,10 +149,28 @@ note_invalidation(Datum argument, Oid relation)
 		book_stale = true;
 }
 
+static void
+note_transaction_end(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_ABORT && book_loaded)
+		book_stale = true;
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+		book_loaded = false;
+}
+
+static void
+note_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && book_loaded)
+		book_stale = true;
+}
+
 void
 price_book_init(void)
 {
 	CacheRegisterRelcacheCallback(note_invalidation, (Datum) 0);
+	RegisterXactCallback(note_transaction_end, NULL);
+	RegisterSubXactCallback(note_subtransaction_end, NULL);
 }
 
 /* Make the cache usable for this search: empty it if it is not, or too large. */
@@ -173,18 +198,27 @@ prepare_cache(void)
 	book_entries = book_create(book_context, 16, NULL);
 }
 
-static Oid
-prices_of(Oid book)
+/* A table of the book: a plain one, so that reading it runs nobody's code. */
+static Relation
+open_book_table(Oid book, const char *name)
 {
-	Oid			prices = get_relname_relid("prices", book);
+	Oid			relid = get_relname_relid(name, book);
+	Relation	relation;
 
-	if (!OidIsValid(prices) || !OidIsValid(get_relname_relid("price_rates", book)))
+	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("schema \"%s\" has no price book", get_namespace_name(book)),
+				 errmsg("schema \"%s\" has no table \"%s\"", get_namespace_name(book), name),
 				 errdetail("The tables prices and price_rates belong to every ledger."),
 				 errhint("Move the table back into the schema that create_usage_ledger() made.")));
-	return prices;
+	relation = table_open(relid, AccessShareLock);
+	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relforcerowsecurity)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a plain table", name),
+				 errdetail("The price book is read with the rights of its owner, which must not run other code."),
+				 errhint("Restore the table that create_usage_ledger() made.")));
+	return relation;
 }
 
 /* Names are qualified: this runs with the owner's rights, whatever the search_path. */
@@ -208,47 +242,78 @@ select_lists(BookPair pair)
 	return SPI_tuptable;
 }
 
+/* What select_lists selects, in order.  Unit and price are NULL in a list without rates. */
+enum
+{
+	COLUMN_PRICE_ID = 1,
+	COLUMN_CUSTOMER_ID,
+	COLUMN_CUSTOMER_TIER,
+	COLUMN_VALID_FROM,
+	COLUMN_VALID_TO,
+	COLUMN_UNIT,
+	COLUMN_PRICE
+};
+
+static void
+check_columns(SPITupleTable *rows)
+{
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, NUMERICOID};
+	int			number;
+
+	for (number = COLUMN_PRICE_ID; number <= COLUMN_PRICE; number++)
+	{
+		if (SPI_gettypeid(rows->tupdesc, number) != types[number - 1])
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of the price book has type %s", SPI_fname(rows->tupdesc, number),
+							format_type_be(SPI_gettypeid(rows->tupdesc, number))),
+					 errdetail("Costs are stamped by this column, as type %s.", format_type_be(types[number - 1])),
+					 errhint("Change the type back.")));
+	}
+}
+
 static Datum
-column(SPITupleTable *rows, uint64 row, int number, bool *isnull)
+column(SPITupleTable *rows, uint64 row, int number)
 {
-	return SPI_getbinval(rows->vals[row], rows->tupdesc, number, isnull);
+	bool		isnull;
+	Datum		value = SPI_getbinval(rows->vals[row], rows->tupdesc, number, &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of the price book is null", SPI_fname(rows->tupdesc, number)),
+				 errdetail("Every column of prices and price_rates has a value."),
+				 errhint("Correct the row, and put the NOT NULL constraint back.")));
+	return value;
 }
 
-/* Copies into the current context, flat and without compression. */
-static text *
-copy_text(Datum value)
-{
-	return DatumGetTextPCopy(value);
-}
-
+/* Copies are flat and without compression. */
 static void
 read_list(SPITupleTable *rows, uint64 row, PriceList *list)
 {
-	bool		isnull;
-
 	memset(list, 0, sizeof(PriceList));
-	list->price_id = DatumGetInt64(column(rows, row, 1, &isnull));
-	list->customer_id = copy_text(column(rows, row, 2, &isnull));
-	list->customer_tier = copy_text(column(rows, row, 3, &isnull));
-	list->valid_from = DatumGetTimestampTz(column(rows, row, 4, &isnull));
-	list->valid_to = DatumGetTimestampTz(column(rows, row, 5, &isnull));
+	list->price_id = DatumGetInt64(column(rows, row, COLUMN_PRICE_ID));
+	list->customer_id = DatumGetTextPCopy(column(rows, row, COLUMN_CUSTOMER_ID));
+	list->customer_tier = DatumGetTextPCopy(column(rows, row, COLUMN_CUSTOMER_TIER));
+	list->valid_from = DatumGetTimestampTz(column(rows, row, COLUMN_VALID_FROM));
+	list->valid_to = DatumGetTimestampTz(column(rows, row, COLUMN_VALID_TO));
 }
 
 static void
 read_rate(SPITupleTable *rows, uint64 row, PriceList *list)
 {
-	bool		isnull;
-	Datum		unit = column(rows, row, 6, &isnull);
+	bool		has_no_rates;
 	char	   *name;
 	int			i;
 
-	if (isnull)
+	(void) SPI_getbinval(rows->vals[row], rows->tupdesc, COLUMN_UNIT, &has_no_rates);
+	if (has_no_rates)
 		return;
-	name = TextDatumGetCString(unit);
+	name = TextDatumGetCString(column(rows, row, COLUMN_UNIT));
 	for (i = 0; i < PRICE_UNITS; i++)
 	{
 		if (strcmp(name, unit_names[i]) == 0)
-			list->rates[i] = DatumGetNumericCopy(column(rows, row, 7, &isnull));
+			list->rates[i] = DatumGetNumericCopy(column(rows, row, COLUMN_PRICE));
 	}
 	pfree(name);
 }
@@ -260,14 +325,12 @@ read_lists(SPITupleTable *rows, uint64 row_count, BookEntry *entry)
 	PriceList  *list = NULL;
 	uint64		row;
 
+	check_columns(rows);
 	entry->list_count = 0;
 	entry->lists = palloc(sizeof(PriceList) * Max(row_count, 1));
 	for (row = 0; row < row_count; row++)
 	{
-		bool		isnull;
-		int64		price_id = DatumGetInt64(column(rows, row, 1, &isnull));
-
-		if (list == NULL || list->price_id != price_id)
+		if (list == NULL || list->price_id != DatumGetInt64(column(rows, row, COLUMN_PRICE_ID)))
 		{
 			list = &entry->lists[entry->list_count++];
 			read_list(rows, row, list);
@@ -277,55 +340,79 @@ read_lists(SPITupleTable *rows, uint64 row_count, BookEntry *entry)
 }
 
 static void
-load_as_owner(Oid prices, BookEntry *entry)
+load_as_owner(Relation prices, BookEntry *entry, MemoryContext context)
 {
-	Relation	relation = table_open(prices, AccessShareLock);
 	Oid			user;
-	int			context;
+	int			security;
 	SPITupleTable *rows;
 	MemoryContext old_context;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(relation->rd_rel->relowner,
-						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(prices->rd_rel->relowner,
+						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	SPI_connect();
 	rows = select_lists(entry->pair);
-	old_context = MemoryContextSwitchTo(book_context);
+	old_context = MemoryContextSwitchTo(context);
 	read_lists(rows, SPI_processed, entry);
 	MemoryContextSwitchTo(old_context);
 	SPI_finish();
-	SetUserIdAndSecContext(user, context);
-	table_close(relation, NoLock);
+	SetUserIdAndSecContext(user, security);
+}
+
+static void
+load_lists(BookEntry *entry, MemoryContext context)
+{
+	Relation	prices = open_book_table(entry->pair.book, "prices");
+	Relation	rates = open_book_table(entry->pair.book, "price_rates");
+	MemoryContext old_context;
+
+	if (prices->rd_rel->relowner != rates->rd_rel->relowner)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("prices and price_rates have different owners"),
+				 errdetail("The price book is read with the rights of its owner."),
+				 errhint("Give both to the owner of the ledger.")));
+
+	/* from here on a change concerns us */
+	old_context = MemoryContextSwitchTo(book_context);
+	book_relations = list_append_unique_oid(book_relations, RelationGetRelid(prices));
+	MemoryContextSwitchTo(old_context);
+	load_as_owner(prices, entry, context);
+	table_close(rates, NoLock);
+	table_close(prices, NoLock);
 }
 
 /*
- * Load the lists of a pair, and only then enter them.  From here on a change of
- * the prices concerns us, so that comes first.
+ * Load the lists of a pair and enter them.  They are built in a context of their
+ * own, which joins the cache when it is complete: an error leaves nothing behind.
  */
 static BookEntry *
 load_entry(BookPair pair)
 {
-	Oid			prices = prices_of(pair.book);
-	MemoryContext old_context = MemoryContextSwitchTo(book_context);
-	BookEntry	loaded;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter price lists",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old_context = MemoryContextSwitchTo(context);
+	BookEntry	loaded = {
+		.pair = {
+			.book = pair.book,
+			.provider = DatumGetTextPCopy(PointerGetDatum(pair.provider)),
+			.model = DatumGetTextPCopy(PointerGetDatum(pair.model))
+		}
+	};
 	BookEntry  *entry;
 	bool		found;
 
-	memset(&loaded, 0, sizeof(loaded));
-	loaded.pair.book = pair.book;
-	loaded.pair.provider = copy_text(PointerGetDatum(pair.provider));
-	loaded.pair.model = copy_text(PointerGetDatum(pair.model));
-	book_relations = list_append_unique_oid(book_relations, prices);
+	MemoryContextSwitchTo(old_context);
+	book_loaded = true;
 	if (IsolationUsesXactSnapshot())
 		book_transaction = MyLocalTransactionId;
-	MemoryContextSwitchTo(old_context);
-
-	load_as_owner(prices, &loaded);
+	load_lists(&loaded, context);
 
 	entry = book_insert(book_entries, loaded.pair, &found);
 	Assert(!found);
 	entry->list_count = loaded.list_count;
 	entry->lists = loaded.lists;
+	MemoryContextSetParent(context, book_context);
 	return entry;
 }
 
@@ -389,12 +476,15 @@ Datum
 forget_prices(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Relation	prices;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event))
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigdata->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("forget_prices must be a statement trigger")));
+				 errmsg("forget_prices must be an AFTER trigger")));
 
-	CacheInvalidateRelcacheByRelid(prices_of(RelationGetNamespace(trigdata->tg_relation)));
+	prices = open_book_table(RelationGetNamespace(trigdata->tg_relation), "prices");
+	CacheInvalidateRelcache(prices);
+	table_close(prices, NoLock);
 	PG_RETURN_POINTER(NULL);
 }

@@ -12,7 +12,7 @@ SELECT bar AS "bar",
        what AS "what",
        coalesce(bench.figure(baseline) || ' ' || unit, '-') AS "baseline",
        bench.figure(ours) || ' ' || unit AS "ours",
-       coalesce(to_char(ours / nullif(baseline, 0), 'FM990.00'), '-') AS "ratio",
+       coalesce(to_char(ours / nullif(baseline, 0), 'FM990.000'), '-') AS "ratio",
        coalesce(relation || ' ' || bench.figure(bound), '-') AS "required",
        CASE WHEN relation IS NULL THEN ''
             WHEN relation = '<=' AND coalesce(ours / nullif(baseline, 0), ours) <= bound THEN 'met'

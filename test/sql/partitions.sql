@@ -52,6 +52,47 @@ SELECT adopt_default_rows();
 SELECT region, tableoid::regclass FROM execution_history WHERE region <> 'eu';
 SELECT * FROM reconcile();
 
+-- rows that something refers to stay where they are
+CREATE TABLE feedback (id uuid, created_at timestamptz, FOREIGN KEY (id, created_at) REFERENCES execution_history ON DELETE CASCADE);
+INSERT INTO execution_history (customer_id, created_at) VALUES ('referred', '2017-01-01');
+INSERT INTO feedback SELECT id, created_at FROM execution_history WHERE customer_id = 'referred';
+SELECT adopt_default_rows();
+SELECT fold() > 0 AS folds;
+SELECT count(*) AS feedback FROM feedback;
+DROP TABLE feedback;
+SELECT adopt_default_rows();
+
+-- what is written to a table that is no partition any more is not counted
+ALTER TABLE execution_history DETACH PARTITION execution_history_2017_01;
+INSERT INTO execution_history_2017_01 (id, customer_id, created_at, input_tokens) VALUES (uuid_v7(), 'detached', '2017-01-01', -5);
+-- and one that has the name of a partition is in the way
+INSERT INTO execution_history (customer_id, created_at) VALUES ('again', '2017-01-02');
+SELECT adopt_default_rows();
+
+-- a delta table that is no plain table any more is refused
+CREATE FUNCTION bent(change text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE detail text;
+BEGIN
+    EXECUTE change;
+    INSERT INTO execution_history (customer_id) VALUES ('bent');
+    RETURN 'ACCEPTED';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN format('%s %s | %s', SQLSTATE, SQLERRM, detail);
+END $$;
+SELECT bent(change) FROM unnest(ARRAY[
+    'CREATE INDEX ON usage_deltas (bucket)',
+    'ALTER TABLE usage_deltas ADD CHECK (cost > 0)',
+    'CREATE TRIGGER t BEFORE INSERT ON usage_deltas FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()',
+    'ALTER TABLE usage_deltas ALTER duration_sketch TYPE jsonb USING NULL',
+    'TRUNCATE usage_deltas; ALTER TABLE usage_deltas ALTER shadow_cost SET NOT NULL',
+    'ALTER TABLE usage_deltas DROP COLUMN cost CASCADE',
+    'TRUNCATE usage_deltas; ALTER TABLE usage_deltas ADD note text NOT NULL',
+    'ALTER TABLE usage_deltas RENAME TO elsewhere']) AS change;
+ALTER TABLE usage_deltas ADD note text;
+INSERT INTO execution_history (customer_id, created_at) VALUES ('noted', '2019-12-24');
+SELECT count(*) FROM usage_deltas WHERE customer_id = 'noted';
+
 -- a column that the ledger needs
 ALTER TABLE execution_history RENAME COLUMN queue_time_ms TO waited_ms;
 INSERT INTO execution_history (customer_id, created_at) VALUES ('c', '2019-12-24');

@@ -60,7 +60,7 @@ RETURNING model, cost, price_status;
 
 -- 23 decimals, to the last
 SELECT set_price('p', 'tiny', input_per_million => 0.00000000000000001, valid_from => '-infinity') IS NOT NULL AS set;
-INSERT INTO execution_history (customer_id, provider, model, input_tokens) VALUES ('tiny', 'p', 'tiny', 3), ('tiny', 'p', 'tiny', 999999999999) RETURNING cost;
+INSERT INTO execution_history (customer_id, provider, model, input_tokens) VALUES ('tiny', 'p', 'tiny', 3), ('tiny', 'p', 'tiny', 9999999999) RETURNING cost;
 
 -- a session sees each change at once: update, delete, rollback, savepoint, truncate
 CREATE FUNCTION cost_now() RETURNS numeric LANGUAGE sql AS
@@ -90,6 +90,34 @@ ROLLBACK;
 SELECT cost_now() AS two;
 DELETE FROM prices WHERE price_id = :price_id;
 SELECT cost_now() AS none;
+
+-- also when the statement that changed it fails before its triggers fire
+SELECT set_price('p', 'failing', input_per_million => 1, valid_from => '-infinity') IS NOT NULL AS set;
+DO $$
+BEGIN
+    WITH changed AS (UPDATE price_rates SET price = 999 WHERE price_id = (SELECT price_id FROM prices WHERE model = 'failing') RETURNING 1)
+    INSERT INTO execution_history (customer_id, provider, model, input_tokens, status)
+    SELECT 'failing', 'p', 'failing', 1000000, status FROM changed, (VALUES ('success'), ('bogus')) AS v (status);
+EXCEPTION WHEN check_violation THEN
+    NULL;
+END $$;
+INSERT INTO execution_history (customer_id, provider, model, input_tokens) VALUES ('failing', 'p', 'failing', 1000000) RETURNING cost;
+
+-- a book that its owner has bent is refused, not believed
+CREATE FUNCTION bent(change text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE hint text;
+BEGIN
+    EXECUTE change;
+    INSERT INTO execution_history (customer_id, provider, model, input_tokens) VALUES ('bent', 'p', 'free', 1);
+    RETURN 'ACCEPTED';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RETURN format('%s %s | %s', SQLSTATE, SQLERRM, hint);
+END $$;
+SELECT bent($$ ALTER TABLE prices DROP CONSTRAINT prices_do_not_overlap, ALTER customer_id DROP NOT NULL; UPDATE prices SET customer_id = NULL $$);
+SELECT bent($$ ALTER TABLE prices DROP CONSTRAINT prices_do_not_overlap, ALTER customer_id DROP DEFAULT, ALTER customer_id TYPE bigint USING 4096 $$);
+SELECT bent($$ ALTER TABLE price_rates RENAME TO hidden; CREATE VIEW price_rates AS SELECT * FROM hidden $$);
+SELECT bent($$ ALTER TABLE price_rates RENAME TO hidden $$);
 
 -- what cannot be
 SELECT set_price(NULL, 'm', 1);

@@ -29,6 +29,10 @@ LEFT JOIN (SELECT 'day' AS report, to_jsonb(d) AS line FROM daily(:range) AS d U
 -- days of another zone
 SELECT day, executions, cost FROM daily(since => '2025-01-01 00:00-05', until => '2025-01-05 00:00-05', time_zone => 'America/New_York');
 SELECT day, executions, cost FROM daily(since => '2025-01-01 00:00+05:45', until => '2025-01-05 00:00+05:45', time_zone => 'Asia/Kathmandu');
+-- in a zone and a session where midnight does not exist on one day
+SET timezone = 'America/Santiago';
+SELECT count(*) AS days, min(day), max(day) FROM daily(since => '2025-09-05', until => '2025-09-11', time_zone => 'America/Santiago');
+SET timezone = 'UTC';
 -- half-open to the microsecond
 SELECT executions FROM summary(since => '2025-01-01 12:00', until => '2025-01-01 23:59:59.999999');
 SELECT executions FROM summary(since => '2025-01-01 12:00:00.000001', until => '2025-01-02');
@@ -79,6 +83,12 @@ SELECT * FROM summary(since => '2025-01-02', until => '2025-01-01');
 SELECT * FROM summary(filter => '{"colour": "red"}');
 SELECT * FROM summary(filter => '["acme"]');
 SELECT * FROM usage_report('{status}');
+SELECT * FROM usage_report(step => 'minute');
+SELECT * FROM summary(filter => '{"customer_id": {"a": 1}}');
+SELECT * FROM summary(filter => '{"customer_id": [["x"]]}');
+SELECT * FROM summary(filter => '{"customer_id": true}');
+SELECT * FROM reconcile(NULL, NULL);
+SELECT * FROM reconcile('2025-01-02', '2025-01-01');
 SELECT * FROM summary('fortnight');
 SELECT * FROM daily(time_zone => 'Mars/Olympus');
 

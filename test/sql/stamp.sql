@@ -93,6 +93,26 @@ UPDATE execution_history SET input_tokens = -1 WHERE customer_id = 'open';
 SELECT customer_id, cost, reported_cost, price_status, tableoid::regclass = 'execution_history_default'::regclass AS in_default FROM execution_history WHERE customer_id = 'priced';
 UPDATE execution_history SET created_at = '2020-05-05' WHERE customer_id = 'priced';
 SELECT customer_id, cost, reported_cost, price_status, tableoid::regclass = 'execution_history_default'::regclass AS in_default FROM execution_history WHERE customer_id = 'priced';
+-- nobody else's row passes as one that moves: not under its id, not after a rollback
+BEGIN;
+SAVEPOINT s;
+UPDATE execution_history SET created_at = '2020-06-06' WHERE customer_id = 'priced';
+ROLLBACK TO s;
+INSERT INTO execution_history (id, created_at, customer_id, status, input_tokens, cost, price_status)
+SELECT id, '2020-06-06', 'forged', 'nonsense', -1, 777, 'priced' FROM execution_history WHERE customer_id = 'priced';
+ROLLBACK TO s;
+INSERT INTO execution_history (id, created_at, customer_id, cost, price_status, price_id)
+SELECT id, '2020-06-06', 'forged', 777, 'priced', 1 FROM execution_history WHERE customer_id = 'priced'
+RETURNING cost, price_status, price_id;
+ROLLBACK;
+
+-- a cost that comes late counts where the book has none, a duration follows the times that it came from
+UPDATE execution_history SET cost = 0.5 WHERE customer_id = 'unknown model' RETURNING cost, reported_cost, price_status;
+UPDATE execution_history SET completed_at = completed_at + interval '1 second' WHERE customer_id LIKE 'timed%' RETURNING customer_id, duration_ms;
+
+-- the rollups notice a change that stays within one bucket of the sketch
+INSERT INTO execution_history (customer_id, duration_ms, queue_time_ms) VALUES ('slight', 100, 50);
+UPDATE execution_history SET duration_ms = 100.1, queue_time_ms = 50.05 WHERE customer_id = 'slight';
 SELECT * FROM reconcile();
 
 SET client_min_messages = warning;

@@ -1,0 +1,94 @@
+-- How functions and views are made: none lends its owner's rights, none depends on
+-- the caller's search_path, and the planner is told what it may do with each.
+SET client_min_messages = warning;
+
+SELECT plan(15);
+
+SELECT create_usage_ledger() \gset
+
+CREATE VIEW pg_temp.functions AS
+SELECT p.*, p.oid::regprocedure AS signature, l.lanname, p.pronamespace = 'usage'::regnamespace AS of_ledger,
+       EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%') AS pins_path
+FROM pg_proc AS p
+JOIN pg_language AS l ON l.oid = p.prolang
+WHERE p.pronamespace = 'usage'::regnamespace
+   OR EXISTS (SELECT FROM pg_depend AS d
+              WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+                AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'usage_meter'));
+
+SELECT cmp_ok(count(*) FILTER (WHERE of_ledger), '>', 15::bigint, 'the ledger has functions') FROM pg_temp.functions;
+SELECT cmp_ok(count(*) FILTER (WHERE lanname = 'c'), '>', 25::bigint, 'the extension has C functions') FROM pg_temp.functions;
+
+SELECT is_empty($$
+    SELECT signature FROM pg_temp.functions WHERE prosecdef
+$$, 'no function is SECURITY DEFINER');
+
+SELECT is_empty($$
+    SELECT signature FROM pg_temp.functions WHERE lanname NOT IN ('c', 'internal', 'plpgsql', 'sql')
+$$, 'no other languages');
+
+SELECT is_empty($$
+    SELECT signature FROM pg_temp.functions WHERE lanname = 'plpgsql' AND NOT pins_path
+$$, 'every plpgsql function pins its search_path');
+
+-- The parsed body of a BEGIN ATOMIC function names objects, not names.
+SELECT is_empty($$
+    SELECT signature FROM pg_temp.functions WHERE lanname = 'sql' AND prosqlbody IS NULL AND NOT pins_path
+$$, 'every SQL function is parsed or pins its search_path');
+
+SELECT is_empty($$
+    SELECT signature, proconfig FROM pg_temp.functions, unnest(proconfig) AS setting
+    WHERE setting LIKE 'search_path=%' AND setting !~ ', ?pg_temp$'
+$$, 'a search_path that is pinned has pg_temp last');
+
+SELECT is_empty($$
+    SELECT signature, setting FROM pg_temp.functions, unnest(proconfig) AS setting
+    WHERE setting ~ '"\$user"'
+$$, 'a search_path that is pinned does not depend on the user');
+
+-- pg_proc cannot tell a label from a default, and the defaults are VOLATILE and PARALLEL UNSAFE: that is for trigger
+-- functions only. An identifier made anew each time is volatile and yet safe.
+SELECT is_empty($$
+    SELECT signature, provolatile, proparallel FROM pg_temp.functions
+    WHERE lanname = 'c' AND prorettype <> 'trigger'::regtype AND proname <> 'uuid_v7'
+      AND (provolatile, proparallel) IS DISTINCT FROM ('i', 's')
+$$, 'C functions are labelled IMMUTABLE and PARALLEL SAFE');
+
+SELECT results_eq($$
+    SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'uuid_v7'
+$$, $$VALUES ('v'::"char", 's'::"char")$$, 'uuid_v7() is labelled VOLATILE and PARALLEL SAFE');
+
+SELECT is_empty($$
+    SELECT signature, provolatile FROM pg_temp.functions
+    WHERE prorettype = 'trigger'::regtype AND (provolatile, proparallel) IS DISTINCT FROM ('v', 'u')
+$$, 'trigger functions are VOLATILE and PARALLEL UNSAFE');
+
+-- A VOLATILE reader tears across a fold.
+SELECT set_eq($$
+    SELECT proname FROM pg_temp.functions
+    WHERE of_ledger AND provolatile = 's'
+      AND proname IN ('usage_read', 'usage_report', 'summary', 'daily', 'models', 'reconcile', 'health')
+$$, $$VALUES ('usage_read'::name), ('usage_report'), ('summary'), ('daily'), ('models'), ('reconcile'), ('health')$$,
+'what reads usage is STABLE');
+
+-- One that has settings or is STRICT is not inlined.
+SELECT set_eq($$
+    SELECT proname FROM pg_temp.functions
+    WHERE of_ledger AND lanname = 'sql' AND prosqlbody IS NOT NULL AND proconfig IS NULL AND NOT proisstrict
+      AND proname IN ('usage_read', 'usage_report', 'summary', 'daily', 'models')
+$$, $$VALUES ('usage_read'::name), ('usage_report'), ('summary'), ('daily'), ('models')$$,
+'what is read often is parsed, without settings and not STRICT');
+
+SELECT is_empty($$
+    SELECT signature FROM pg_temp.functions
+    WHERE of_ledger AND provolatile <> 'v'
+      AND proname ~ '^(fold|set_price|create_partition|create_partitions|adopt_default_rows|move_default_rows|add_history_triggers)$'
+$$, 'what writes is VOLATILE');
+
+SELECT is_empty($$
+    SELECT oid::regclass FROM pg_class
+    WHERE relnamespace = 'usage'::regnamespace AND relkind = 'v'
+      AND NOT coalesce(reloptions && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false)
+$$, 'every view is security_invoker');
+
+SELECT * FROM finish();
