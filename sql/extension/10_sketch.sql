@@ -84,6 +84,8 @@ CREATE OPERATOR CLASS quantile_sketch_hash_ops DEFAULT FOR TYPE quantile_sketch 
 	FUNCTION 2 quantile_sketch_hash_extended(quantile_sketch, bigint);
 COMMENT ON OPERATOR CLASS quantile_sketch_hash_ops USING hash IS
 	'hashing of sketches, for GROUP BY, DISTINCT and hash joins';
+COMMENT ON OPERATOR FAMILY quantile_sketch_hash_ops USING hash IS
+	'hashing of sketches, for GROUP BY, DISTINCT and hash joins';
 
 -- Merging and subtracting
 

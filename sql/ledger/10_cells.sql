@@ -87,6 +87,7 @@ COMMENT ON COLUMN ledger.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN ledger.version IS 'Version of usage_meter whose ledger this is';
 COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and costs';
 COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
+COMMENT ON INDEX ledger_pkey IS 'Keeps it at one row';
 
 INSERT INTO ledger (version)
 SELECT extversion FROM pg_extension WHERE extname = 'usage_meter';

@@ -26,6 +26,8 @@ COMMENT ON COLUMN prices.customer_id IS 'The one customer this price is for, '''
 COMMENT ON COLUMN prices.customer_tier IS 'The one customer tier this price is for, '''' for all; beats the general price';
 COMMENT ON COLUMN prices.valid_from IS 'First instant at which the price applies';
 COMMENT ON COLUMN prices.valid_to IS 'First instant at which it applies no more; equal to valid_from in a row that was replaced before it ever applied';
+COMMENT ON INDEX prices_pkey IS 'A price list by its identity';
+COMMENT ON INDEX prices_do_not_overlap IS 'At any time, at most one list per provider, model and override';
 COMMENT ON INDEX prices_provider_model_idx IS 'Look-up of a model''s prices by the price book cache';
 
 CREATE TABLE price_rates (
@@ -41,6 +43,7 @@ COMMENT ON TABLE price_rates IS 'What one unit costs in a price list. A unit tha
 COMMENT ON COLUMN price_rates.price_id IS 'The price list';
 COMMENT ON COLUMN price_rates.unit IS 'What is counted';
 COMMENT ON COLUMN price_rates.price IS 'Exact price of one unit in the currency of the ledger';
+COMMENT ON INDEX price_rates_pkey IS 'The rates of a list, each unit once';
 
 -- For each row, because a subscription that applies a change fires no statement triggers; it does fire those ENABLE ALWAYS.
 CREATE TRIGGER forget_prices AFTER INSERT OR UPDATE OR DELETE ON prices

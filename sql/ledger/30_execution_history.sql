@@ -91,6 +91,7 @@ COMMENT ON COLUMN execution_history.price_status IS 'pending, priced, unpriced, 
 COMMENT ON COLUMN execution_history.metadata IS 'Anything else the application wants to keep';
 COMMENT ON COLUMN execution_history.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost';
 COMMENT ON COLUMN execution_history.deleted_reason IS 'Why it was deleted';
+COMMENT ON INDEX execution_history_pkey IS 'One execution by its id and time';
 COMMENT ON INDEX execution_history_customer_created_idx IS 'A customer''s executions by time';
 COMMENT ON INDEX execution_history_created_idx IS 'Ranges of time over all customers';
 COMMENT ON INDEX execution_history_recorded_idx IS 'What arrived lately, whenever it happened';
@@ -112,6 +113,7 @@ COMMENT ON COLUMN execution_payloads.execution_id IS 'id of the execution';
 COMMENT ON COLUMN execution_payloads.created_at IS 'created_at of the execution';
 COMMENT ON COLUMN execution_payloads.input_data IS 'Input, such as the prompt';
 COMMENT ON COLUMN execution_payloads.output_data IS 'Output, such as the completion';
+COMMENT ON INDEX execution_payloads_pkey IS 'The payload of an execution';
 
 -- Statement triggers fire only for the table that a statement names, so the parent and every partition carry them.
 CREATE FUNCTION add_history_triggers(history regclass) RETURNS void
@@ -130,7 +132,11 @@ BEGIN
             REFERENCING OLD TABLE AS old_executions
             FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.append_deltas();
         CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %1$s
-            FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.refuse_truncate()$$, history);
+            FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.refuse_truncate();
+        COMMENT ON TRIGGER append_deltas_of_insert ON %1$s IS 'Tells the rollups what was added';
+        COMMENT ON TRIGGER append_deltas_of_update ON %1$s IS 'Tells the rollups what was changed';
+        COMMENT ON TRIGGER append_deltas_of_delete ON %1$s IS 'Tells the rollups what was removed';
+        COMMENT ON TRIGGER refuse_truncate ON %1$s IS 'TRUNCATE could not tell the rollups what it removes'$$, history);
 END
 $add_history_triggers$;
 
@@ -185,6 +191,7 @@ BEGIN
     PERFORM move_default_rows(partition::regclass, starts, ends);
     PERFORM add_history_triggers(partition::regclass);
     EXECUTE format('ALTER TABLE execution_history ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', partition, starts, ends);
+    EXECUTE format('COMMENT ON TABLE %s IS %L', partition, 'Executions of ' || to_char(starts, 'FMMonth YYYY') || ' (UTC)');
     RETURN partition::regclass;
 END
 $create_partition$;

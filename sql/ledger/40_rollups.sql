@@ -31,6 +31,7 @@ COMMENT ON TABLE actor_day IS 'UTC days by customer, user and API key';
 COMMENT ON TABLE system_day IS 'UTC days by section, provider, model and environment, over all customers';
 COMMENT ON TABLE timeline_quarter IS 'Quarter hours by customer and environment';
 COMMENT ON TABLE system_quarter IS 'Quarter hours by section, provider, model and environment, over all customers';
+COMMENT ON INDEX usage_cubes_pkey IS 'A cell; and a customer''s cells by time';
 COMMENT ON INDEX usage_cubes_bucket_idx IS 'Ranges of time over all customers';
 
 CREATE FUNCTION floor_quarter(instant timestamptz) RETURNS timestamptz

@@ -306,12 +306,6 @@ status_of(const Execution *row)
 	return execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
 }
 
-static int
-price_status_of(const Execution *row)
-{
-	return execution_word(row, HISTORY_PRICE_STATUS, price_status_names, PRICE_STATUSES);
-}
-
 /* completed_at - started_at in milliseconds, if there are both */
 static bool
 derive_duration(const Execution *row, Datum *duration)
@@ -467,8 +461,6 @@ must_price_again(const Execution *old, const Execution *new)
 	int			i;
 
 	if (status_is_open(status_of(old)) != status_is_open(status_of(new)))
-		return true;
-	if (price_status_of(old) != PRICE_PRICED && !same_value(old, new, HISTORY_REPORTED_COST))
 		return true;
 	for (i = 0; i < (int) lengthof(priced_columns); i++)
 	{

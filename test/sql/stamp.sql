@@ -106,7 +106,7 @@ SELECT id, '2020-06-06', 'forged', 777, 'priced', 1 FROM execution_history WHERE
 RETURNING cost, price_status, price_id;
 ROLLBACK;
 
--- a cost that comes late counts where the book has none, a duration follows the times that it came from
+-- a cost that comes late is kept beside a settled status, a duration follows the times that it came from
 UPDATE execution_history SET cost = 0.5 WHERE customer_id = 'unknown model' RETURNING cost, reported_cost, price_status;
 UPDATE execution_history SET completed_at = completed_at + interval '1 second' WHERE customer_id LIKE 'timed%' RETURNING customer_id, duration_ms;
 
