@@ -40,8 +40,12 @@ fold() { # NAME
 	measure "$1" 'SELECT metered.fold()'
 }
 
-per_second() { # NAME
-	awk -v deltas="$deltas" -v ms="$(median "$1")" 'BEGIN { print deltas / ms * 1000 }'
+per_second() { # NAME [cpu]
+	awk -v deltas="$deltas" -v ms="$(median "$@")" 'BEGIN { printf "%d", deltas / ms * 1000 }'
+}
+
+report_fold() { # NAME WHAT LIMIT
+	report P5 "$2 (by CPU $(thousands "$(per_second "$1" cpu)"))" deltas/s - "$(per_second "$1")" '>=' "$3"
 }
 
 measure_fold() { # NAME CUSTOMERS DAYS LIMIT ROUNDS
@@ -54,8 +58,8 @@ measure_fold() { # NAME CUSTOMERS DAYS LIMIT ROUNDS
 		fold "again_$1"
 	done
 	cells=$(thousands "$(query -c 'SELECT count(*) FROM metered.usage_cubes')")
-	report P5 "fold of $(thousands "$deltas") deltas of $2 customers in $3 d into $cells new cells" deltas/s - "$(per_second "new_$1")" '>=' "$4"
-	report P5 "  into the same cells again" deltas/s - "$(per_second "again_$1")" '>=' "$4"
+	report_fold "new_$1" "fold of $(thousands "$deltas") deltas of $2 customers in $3 d into $cells new cells" "$4"
+	report_fold "again_$1" "  into the same cells again" "$4"
 	query -c 'DROP SCHEMA metered CASCADE'
 }
 
