@@ -863,15 +863,13 @@ value_at_rank(const Histogram *histogram, int64_t rank)
 }
 
 /*
- * Quantile: the order statistic of rank ceil(fraction * n), at least 1, as
- * percentile_disc chooses it (orderedsetaggs.c), told by the harmonic mid-point
- * of its bucket and never interpolated.
+ * Quantile: the order statistic that percentile_disc chooses, told by the
+ * harmonic mid-point of its bucket and never interpolated.
  */
 HistogramStatus
 histogram_quantile(const Histogram *histogram, double fraction, double *result)
 {
 	HistogramStatus status;
-	double		rank;
 
 	if (!(fraction >= 0.0 && fraction <= 1.0))
 		return HISTOGRAM_BAD_FRACTION;
@@ -879,12 +877,7 @@ histogram_quantile(const Histogram *histogram, double fraction, double *result)
 	if (status != HISTOGRAM_OK)
 		return status;
 
-	/* beyond 2^53 the product is rounded, perhaps above n */
-	rank = ceil(fraction * (double) histogram->total);
-	if (rank < 1.0)
-		rank = 1.0;
-	*result = value_at_rank(histogram, rank >= (double) histogram->total
-							? histogram->total : (int64_t) rank);
+	*result = value_at_rank(histogram, quantile_rank(fraction, histogram->total));
 	return HISTOGRAM_OK;
 }
 
