@@ -39,6 +39,7 @@ SHLIB_LINK = -Wl,-Bsymbolic
 # The order here is the order in the script.
 EXTENSION_SQL = \
 	sql/extension/10_sketch.sql \
+	sql/extension/15_sla.sql \
 	sql/extension/20_uuid.sql \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \

@@ -559,3 +559,30 @@ CREATE FUNCTION sketch_buckets(
 AS 'MODULE_PATHNAME', 'sketch_buckets' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 500;
 COMMENT ON FUNCTION sketch_buckets(quantile_sketch) IS
 	'buckets that are not empty, in the order of values; the boundary nearer to zero is exclusive';
+
+-- Looking at a distribution
+
+CREATE FUNCTION sketch_histogram(
+	sketch quantile_sketch,
+	buckets integer DEFAULT 20,
+	OUT lower double precision,
+	OUT upper double precision,
+	OUT count bigint,
+	OUT share double precision,
+	OUT bar text
+) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sketch_histogram' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION sketch_histogram(quantile_sketch, integer) IS
+	'the distribution in at most so many rows, each with a bar, to look at in psql; rows are unions of neighbouring buckets';
+
+-- Exchange with OpenTelemetry
+
+CREATE FUNCTION sketch_to_otel(sketch quantile_sketch) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'sketch_to_otel' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sketch_to_otel(quantile_sketch) IS
+	'the sketch as an ExponentialHistogramDataPoint in the JSON of OTLP; lossless, but infinities and negative counts are refused';
+
+CREATE FUNCTION sketch_from_otel(data_point jsonb) RETURNS quantile_sketch
+AS 'MODULE_PATHNAME', 'sketch_from_otel' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sketch_from_otel(jsonb) IS
+	'the sketch of an ExponentialHistogramDataPoint in the JSON of OTLP, of any scale from -10 to 20';

@@ -961,6 +961,27 @@ histogram_mean(const Histogram *histogram, double *result)
 	return HISTOGRAM_OK;
 }
 
+/*
+ * Neighbouring buckets of one side, first .. last by magnitude, as one.
+ */
+void
+histogram_stretch(const Histogram *histogram, HistogramSide side, int32_t first, int32_t last,
+				  HistogramBucket *stretch)
+{
+	int			sign = (side == HISTOGRAM_POSITIVE_SIDE) ? 1 : -1;
+	/* adding zero turns -0 into 0 */
+	double		inner = sign * grid_boundary_double(first, histogram->scale) + 0.0;
+	double		outer = sign * grid_boundary_double((int64_t) last + 1, histogram->scale);
+	int32_t		index;
+
+	stretch->lower = (sign > 0) ? inner : outer;
+	stretch->upper = (sign > 0) ? outer : inner;
+	stretch->midpoint = sign * grid_midpoint(first + (last - first) / 2, histogram->scale);
+	stretch->count = 0;
+	for (index = first; index <= last; index++)
+		stretch->count += histogram_count_at(histogram, side, index);
+}
+
 /* A value with a counter of its own, as a bucket. */
 static bool
 next_special(HistogramBucket *bucket, double value, int64_t count)
@@ -994,10 +1015,7 @@ next_of_side(const Histogram *histogram, HistogramSide side, HistogramIterator *
 		bucket->count = histogram_count_at(histogram, side, index);
 		if (bucket->count == 0)
 			continue;
-		/* adding zero turns -0 into 0 */
-		bucket->lower = sign * grid_boundary_double((int64_t) index + (sign < 0), histogram->scale) + 0.0;
-		bucket->upper = sign * grid_boundary_double((int64_t) index + (sign > 0), histogram->scale) + 0.0;
-		bucket->midpoint = sign * grid_midpoint(index, histogram->scale);
+		histogram_stretch(histogram, side, index, index, bucket);
 		iterator->index += sign;
 		return true;
 	}

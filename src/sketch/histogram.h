@@ -212,6 +212,8 @@ extern bool histogram_next(const Histogram *histogram, HistogramIterator *iterat
 						   HistogramBucket *bucket);
 extern bool histogram_used(const Histogram *histogram, HistogramSide side,
 						   int32_t *first, int32_t *last);
+extern void histogram_stretch(const Histogram *histogram, HistogramSide side,
+							  int32_t first, int32_t last, HistogramBucket *stretch);
 extern int64_t histogram_count_at(const Histogram *histogram, HistogramSide side, int32_t index);
 extern bool histogram_is_valid(const Histogram *histogram);
 
