@@ -3,6 +3,7 @@
 #   make, make install, make installcheck   with a server of your own
 #   make demo, make test, make bench        in a private throw-away server; do
 #                                           their own set-up (dev/with_server)
+#   make fuzz [SECONDS=60]                  the plain C core, with libFuzzer
 #
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.
 
@@ -13,7 +14,7 @@ PG_CONFIG ?= pg_config
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 
 # Goals that must work before there is a pg_config.
-SERVERLESS = demo test bench dist META.json
+SERVERLESS = demo test bench fuzz dist META.json
 
 ifneq (,$(filter-out $(SERVERLESS),$(or $(MAKECMDGOALS),all)))
 
@@ -39,6 +40,7 @@ SHLIB_LINK = -Wl,-Bsymbolic
 # The order here is the order in the script.
 EXTENSION_SQL = \
 	sql/extension/10_sketch.sql \
+	sql/extension/15_sla.sql \
 	sql/extension/20_uuid.sql \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
@@ -111,7 +113,7 @@ endif
 
 # ---- in a private throw-away server --------------------------------------
 
-.PHONY: demo test bench dist
+.PHONY: demo test bench fuzz dist
 
 # make demo [DATA=file.csv]
 demo:
@@ -123,6 +125,10 @@ test:
 
 bench:
 	@test/bench/run $(BARS)
+
+# make fuzz [SECONDS=60]
+fuzz:
+	@test/fuzz/run $(or $(SECONDS),60)
 
 # ---- release -------------------------------------------------------------
 

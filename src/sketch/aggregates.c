@@ -6,7 +6,8 @@
  * The state is a quantile_sketch: an expanded object that each row changes in
  * place and returns as the same read-write pointer, so that the executor never
  * copies it.  All float8 aggregates have the same transition function, and
- * thereby share one state.
+ * thereby share one state; so do those of interval, which a sketch holds as
+ * seconds.  Window frames that move have a state of their own (moving.c).
  *
  * The executor keeps an expanded object as it is if the object's context is a
  * direct child of the aggregate context.  Usually each object has a context of
@@ -23,6 +24,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres.h"
+
 #include "sketch.h"
 
 #include <math.h>
@@ -30,15 +33,15 @@
 #include "nodes/memnodes.h"
 #include "utils/memutils.h"
 
+#include "interval.h"
+
 #define STATES_CONTEXT_NAME "quantile_sketch states"
 
 PG_FUNCTION_INFO_V1(sketch_accumulate);
 PG_FUNCTION_INFO_V1(sketch_accumulate_weighted);
+PG_FUNCTION_INFO_V1(sketch_accumulate_interval);
+PG_FUNCTION_INFO_V1(sketch_accumulate_weighted_interval);
 PG_FUNCTION_INFO_V1(sketch_combine);
-PG_FUNCTION_INFO_V1(sketch_final_p50);
-PG_FUNCTION_INFO_V1(sketch_final_p90);
-PG_FUNCTION_INFO_V1(sketch_final_p95);
-PG_FUNCTION_INFO_V1(sketch_final_p99);
 
 /*
  * The context of all states in an aggregate context.  A reset of the latter
@@ -104,16 +107,11 @@ unchanged_state(FunctionCallInfo fcinfo)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-Datum
-sketch_accumulate(PG_FUNCTION_ARGS)
+static inline Datum
+accumulate(FunctionCallInfo fcinfo, double value)
 {
 	ExpandedSketch *sketch;
-	float8		value;
 
-	if (unlikely(PG_ARGISNULL(1)))
-		return unchanged_state(fcinfo);
-
-	value = PG_GETARG_FLOAT8(1);
 	if (unlikely(isnan(value)))
 		sketch_check_status(HISTOGRAM_NAN);
 
@@ -124,18 +122,46 @@ sketch_accumulate(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
 }
 
+static Datum
+accumulate_weighted(FunctionCallInfo fcinfo, double value, int64 weight)
+{
+	ExpandedSketch *sketch = get_state(fcinfo);
+
+	sketch_check_status(histogram_add(changing_histogram(sketch), value, weight));
+	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+}
+
+Datum
+sketch_accumulate(PG_FUNCTION_ARGS)
+{
+	if (unlikely(PG_ARGISNULL(1)))
+		return unchanged_state(fcinfo);
+	return accumulate(fcinfo, PG_GETARG_FLOAT8(1));
+}
+
 Datum
 sketch_accumulate_weighted(PG_FUNCTION_ARGS)
 {
-	ExpandedSketch *sketch;
-
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return unchanged_state(fcinfo);
+	return accumulate_weighted(fcinfo, PG_GETARG_FLOAT8(1), PG_GETARG_INT64(2));
+}
 
-	sketch = get_state(fcinfo);
-	sketch_check_status(histogram_add(changing_histogram(sketch), PG_GETARG_FLOAT8(1),
-									  PG_GETARG_INT64(2)));
-	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+Datum
+sketch_accumulate_interval(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1))
+		return unchanged_state(fcinfo);
+	return accumulate(fcinfo, interval_to_seconds(PG_GETARG_INTERVAL_P(1)));
+}
+
+Datum
+sketch_accumulate_weighted_interval(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		return unchanged_state(fcinfo);
+	return accumulate_weighted(fcinfo, interval_to_seconds(PG_GETARG_INTERVAL_P(1)),
+							   PG_GETARG_INT64(2));
 }
 
 /*
@@ -161,42 +187,45 @@ sketch_combine(PG_FUNCTION_ARGS)
 
 /*
  * Final functions see the state through a read-only pointer and leave it as it
- * is: other aggregates share it, and a window frame goes on with it.
+ * is: other aggregates share it, and a window frame goes on with it.  False if
+ * there is no answer.
  */
-static Datum
-final_percentile(FunctionCallInfo fcinfo, double fraction)
+static bool
+state_percentile(FunctionCallInfo fcinfo, double fraction, double *result)
 {
 	Histogram	workspace;
 	const Histogram *histogram = sketch_read(PG_GETARG_DATUM(0), &workspace);
-	double		result = 0.0;
-	HistogramStatus status = histogram_quantile(histogram, fraction, &result);
+	HistogramStatus status = histogram_quantile(histogram, fraction, result);
 
 	if (status == HISTOGRAM_EMPTY)
-		PG_RETURN_NULL();
+		return false;
 	sketch_check_status(status);
-	PG_RETURN_FLOAT8(result);
+	return true;
 }
 
-Datum
-sketch_final_p50(PG_FUNCTION_ARGS)
-{
-	return final_percentile(fcinfo, 0.50);
+#define DEFINE_PERCENTILE(name, fraction) \
+PG_FUNCTION_INFO_V1(sketch_final_##name); \
+PG_FUNCTION_INFO_V1(sketch_final_##name##_interval); \
+Datum \
+sketch_final_##name(PG_FUNCTION_ARGS) \
+{ \
+	double		result; \
+\
+	if (!state_percentile(fcinfo, fraction, &result)) \
+		PG_RETURN_NULL(); \
+	PG_RETURN_FLOAT8(result); \
+} \
+Datum \
+sketch_final_##name##_interval(PG_FUNCTION_ARGS) \
+{ \
+	double		result; \
+\
+	if (!state_percentile(fcinfo, fraction, &result)) \
+		PG_RETURN_NULL(); \
+	PG_RETURN_INTERVAL_P(interval_from_seconds(result)); \
 }
 
-Datum
-sketch_final_p90(PG_FUNCTION_ARGS)
-{
-	return final_percentile(fcinfo, 0.90);
-}
-
-Datum
-sketch_final_p95(PG_FUNCTION_ARGS)
-{
-	return final_percentile(fcinfo, 0.95);
-}
-
-Datum
-sketch_final_p99(PG_FUNCTION_ARGS)
-{
-	return final_percentile(fcinfo, 0.99);
-}
+DEFINE_PERCENTILE(p50, 0.50)
+DEFINE_PERCENTILE(p90, 0.90)
+DEFINE_PERCENTILE(p95, 0.95)
+DEFINE_PERCENTILE(p99, 0.99)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * buckets.h
- *		Counts of adaptive width: what histogram.c and codec.c share.
+ *		Counts of adaptive width: what the files of the plain C core share.
  *
  * The only file that knows how a HistogramRange stores a count.  Nobody else
  * includes it.
@@ -10,6 +10,8 @@
  */
 #ifndef USAGE_METER_SKETCH_BUCKETS_H
 #define USAGE_METER_SKETCH_BUCKETS_H
+
+#include <math.h>
 
 #include "histogram.h"
 
@@ -173,6 +175,21 @@ counter_merge(Histogram *into, int64_t *counter, int64_t count, int sign)
 	if (sign < 0 && __builtin_sub_overflow(0, count, &count))
 		return HISTOGRAM_OVERFLOW;
 	return counter_increment(into, counter, count);
+}
+
+/*
+ * The rank, counted from 1, that percentile_disc chooses for a fraction of total
+ * values: ceil(fraction * total), at least 1 (orderedsetaggs.c).
+ */
+static inline int64_t
+quantile_rank(double fraction, int64_t total)
+{
+	double		rank = ceil(fraction * (double) total);
+
+	if (rank < 1.0)
+		rank = 1.0;
+	/* beyond 2^53 the product is rounded, perhaps above the total */
+	return (rank >= (double) total) ? total : (int64_t) rank;
 }
 
 #endif							/* USAGE_METER_SKETCH_BUCKETS_H */

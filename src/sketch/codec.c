@@ -693,6 +693,8 @@ histogram_status_text(HistogramStatus status)
 			return "The sketch is empty.";
 		case HISTOGRAM_NEGATIVE:
 			return "A count is negative.";
+		case HISTOGRAM_SYNTAX:
+			return "The text has another form.";
 		case HISTOGRAM_BAD_VERSION:
 			return "The format version is unknown.";
 		case HISTOGRAM_BAD_FLAGS:

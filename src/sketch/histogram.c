@@ -863,15 +863,13 @@ value_at_rank(const Histogram *histogram, int64_t rank)
 }
 
 /*
- * Quantile: the order statistic of rank ceil(fraction * n), at least 1, as
- * percentile_disc chooses it (orderedsetaggs.c), told by the harmonic mid-point
- * of its bucket and never interpolated.
+ * Quantile: the order statistic that percentile_disc chooses, told by the
+ * harmonic mid-point of its bucket and never interpolated.
  */
 HistogramStatus
 histogram_quantile(const Histogram *histogram, double fraction, double *result)
 {
 	HistogramStatus status;
-	double		rank;
 
 	if (!(fraction >= 0.0 && fraction <= 1.0))
 		return HISTOGRAM_BAD_FRACTION;
@@ -879,12 +877,7 @@ histogram_quantile(const Histogram *histogram, double fraction, double *result)
 	if (status != HISTOGRAM_OK)
 		return status;
 
-	/* beyond 2^53 the product is rounded, perhaps above n */
-	rank = ceil(fraction * (double) histogram->total);
-	if (rank < 1.0)
-		rank = 1.0;
-	*result = value_at_rank(histogram, rank >= (double) histogram->total
-							? histogram->total : (int64_t) rank);
+	*result = value_at_rank(histogram, quantile_rank(fraction, histogram->total));
 	return HISTOGRAM_OK;
 }
 
@@ -968,6 +961,27 @@ histogram_mean(const Histogram *histogram, double *result)
 	return HISTOGRAM_OK;
 }
 
+/*
+ * Neighbouring buckets of one side, first .. last by magnitude, as one.
+ */
+void
+histogram_stretch(const Histogram *histogram, HistogramSide side, int32_t first, int32_t last,
+				  HistogramBucket *stretch)
+{
+	int			sign = (side == HISTOGRAM_POSITIVE_SIDE) ? 1 : -1;
+	/* adding zero turns -0 into 0 */
+	double		inner = sign * grid_boundary_double(first, histogram->scale) + 0.0;
+	double		outer = sign * grid_boundary_double((int64_t) last + 1, histogram->scale);
+	int32_t		index;
+
+	stretch->lower = (sign > 0) ? inner : outer;
+	stretch->upper = (sign > 0) ? outer : inner;
+	stretch->midpoint = sign * grid_midpoint(first + (last - first) / 2, histogram->scale);
+	stretch->count = 0;
+	for (index = first; index <= last; index++)
+		stretch->count += histogram_count_at(histogram, side, index);
+}
+
 /* A value with a counter of its own, as a bucket. */
 static bool
 next_special(HistogramBucket *bucket, double value, int64_t count)
@@ -1001,10 +1015,7 @@ next_of_side(const Histogram *histogram, HistogramSide side, HistogramIterator *
 		bucket->count = histogram_count_at(histogram, side, index);
 		if (bucket->count == 0)
 			continue;
-		/* adding zero turns -0 into 0 */
-		bucket->lower = sign * grid_boundary_double((int64_t) index + (sign < 0), histogram->scale) + 0.0;
-		bucket->upper = sign * grid_boundary_double((int64_t) index + (sign > 0), histogram->scale) + 0.0;
-		bucket->midpoint = sign * grid_midpoint(index, histogram->scale);
+		histogram_stretch(histogram, side, index, index, bucket);
 		iterator->index += sign;
 		return true;
 	}

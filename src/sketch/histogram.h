@@ -63,6 +63,7 @@ typedef enum HistogramStatus
 	HISTOGRAM_NEGATIVE,			/* some count is negative */
 
 	/* malformed content */
+	HISTOGRAM_SYNTAX,			/* of the text form, see HistogramTextError */
 	HISTOGRAM_BAD_VERSION,
 	HISTOGRAM_BAD_FLAGS,
 	HISTOGRAM_BAD_SCALE,
@@ -170,6 +171,13 @@ typedef struct HistogramEncoding
 	HistogramRunPlan positive;
 } HistogramEncoding;
 
+/* Why text is no histogram. */
+typedef struct HistogramTextError
+{
+	const char *position;		/* in the text */
+	const char *expected;		/* what should be there */
+} HistogramTextError;
+
 /* Bytes that are enough for any encoding of one value, and of any histogram. */
 #define HISTOGRAM_ENCODED_SINGLE_MAX	48
 #define HISTOGRAM_ENCODED_MAX	(64 + 2 * 10 * (HISTOGRAM_BUCKETS_MAX + 1))
@@ -212,6 +220,8 @@ extern bool histogram_next(const Histogram *histogram, HistogramIterator *iterat
 						   HistogramBucket *bucket);
 extern bool histogram_used(const Histogram *histogram, HistogramSide side,
 						   int32_t *first, int32_t *last);
+extern void histogram_stretch(const Histogram *histogram, HistogramSide side,
+							  int32_t first, int32_t last, HistogramBucket *stretch);
 extern int64_t histogram_count_at(const Histogram *histogram, HistogramSide side, int32_t index);
 extern bool histogram_is_valid(const Histogram *histogram);
 
@@ -224,6 +234,10 @@ extern HistogramStatus histogram_encode_single(double value, int64_t weight, uin
 extern HistogramStatus histogram_merge_encoded(Histogram *into, const uint8_t *bytes,
 											   size_t length, int sign);
 extern HistogramStatus histogram_decode(Histogram *into, const uint8_t *bytes, size_t length);
+
+/* Text: see sketch.h for the form.  The error is set for HISTOGRAM_SYNTAX. */
+extern HistogramStatus histogram_read_text(Histogram *into, const char *text,
+										   HistogramTextError *error);
 extern const char *histogram_status_text(HistogramStatus status);
 
 #endif							/* USAGE_METER_SKETCH_HISTOGRAM_H */

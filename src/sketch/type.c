@@ -8,9 +8,10 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres.h"
+
 #include "sketch.h"
 
-#include <limits.h>
 #include <math.h>
 
 #include "common/hashfn.h"
@@ -23,13 +24,6 @@
 
 /* How much of malformed text an error message quotes. */
 #define QUOTED_BYTES_MAX			20
-
-/* Position in the text form. */
-typedef struct TextReader
-{
-	const char *start;
-	const char *next;
-} TextReader;
 
 PG_FUNCTION_INFO_V1(sketch_in);
 PG_FUNCTION_INFO_V1(sketch_out);
@@ -289,18 +283,18 @@ sketch_read(Datum datum, Histogram *workspace)
  */
 
 static void pg_attribute_noreturn()
-report_syntax(const TextReader *reader, const char *expected)
+report_syntax(const char *text, const HistogramTextError *error)
 {
-	int			length = pg_mbcliplen(reader->next, strlen(reader->next), QUOTED_BYTES_MAX);
+	int			length = pg_mbcliplen(error->position, strlen(error->position), QUOTED_BYTES_MAX);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid input syntax for type %s", "quantile_sketch"),
 			 length == 0 ?
-			 errdetail("Expected %s at the end.", expected) :
-			 errdetail("Expected %s at character %d, near \"%.*s\".", expected,
-					   pg_mbstrlen_with_len(reader->start, reader->next - reader->start) + 1,
-					   length, reader->next)));
+			 errdetail("Expected %s at the end.", error->expected) :
+			 errdetail("Expected %s at character %d, near \"%.*s\".", error->expected,
+					   pg_mbstrlen_with_len(text, error->position - text) + 1,
+					   length, error->position)));
 }
 
 static void
@@ -315,154 +309,20 @@ check_text_status(HistogramStatus status)
 				 errdetail("%s", histogram_status_text(status))));
 }
 
-static void
-skip_blanks(TextReader *reader)
-{
-	while (*reader->next == ' ' || *reader->next == '\t' ||
-		   *reader->next == '\n' || *reader->next == '\r')
-		reader->next++;
-}
-
-/* Is the next field this one?  Then step over its name. */
-static bool
-accept_field(TextReader *reader, const char *name)
-{
-	size_t		length = strlen(name);
-
-	skip_blanks(reader);
-	if (strncmp(reader->next, name, length) != 0)
-		return false;
-	reader->next += length;
-	return true;
-}
-
-static int64
-read_integer(TextReader *reader, const char *expected)
-{
-	const char *digits = reader->next + (*reader->next == '-');
-	char	   *end;
-	int64		result;
-
-	if (*digits < '0' || *digits > '9')
-		report_syntax(reader, expected);
-	errno = 0;
-	result = strtoll(reader->next, &end, 10);
-	if (errno != 0)
-		report_syntax(reader, expected);
-	reader->next = end;
-	return result;
-}
-
-static double
-read_value(TextReader *reader, const char *expected)
-{
-	char	   *end;
-	double		result;
-
-	if (*reader->next == ' ')
-		report_syntax(reader, expected);
-	result = strtod(reader->next, &end);
-	if (end == reader->next)
-		report_syntax(reader, expected);
-	reader->next = end;
-	return result;
-}
-
-static void
-read_text_counter(TextReader *reader, Histogram *histogram, double value)
-{
-	check_text_status(histogram_add(histogram, value, read_integer(reader, "a count")));
-}
-
-/*
- * The buckets of one side.  The cap on what they span bounds the loop.
- */
-static void
-read_text_run(TextReader *reader, Histogram *histogram, HistogramSide side)
-{
-	int64		first = read_integer(reader, "a bucket number");
-	int64		position = 0;
-
-	if (*reader->next != ':')
-		report_syntax(reader, "\":\"");
-	do
-	{
-		reader->next++;
-		if (*reader->next == '~')
-		{
-			int64		gap;
-
-			reader->next++;
-			gap = read_integer(reader, "how many buckets are empty");
-			if (gap < 0 || gap > HISTOGRAM_BUCKETS_MAX)
-				check_text_status(HISTOGRAM_TOO_MANY_BUCKETS);
-			position += gap;
-			continue;
-		}
-		if (position >= HISTOGRAM_BUCKETS_MAX)
-			check_text_status(HISTOGRAM_TOO_MANY_BUCKETS);
-		if (first > INT_MAX || first < INT_MIN)
-			check_text_status(HISTOGRAM_BAD_BUCKET);
-		check_text_status(histogram_add_bucket(histogram, side, first + position,
-											   read_integer(reader, "a count")));
-		position++;
-	} while (*reader->next == ',');
-}
-
-/*
- * Fill a histogram from text.
- */
-static void
-read_text(TextReader *reader, Histogram *histogram)
-{
-	bool		has_extremes = false;
-	double		min = 0.0;
-	double		max = 0.0;
-	int64		scale;
-
-	if (!accept_field(reader, "scale="))
-		report_syntax(reader, "\"scale=\"");
-	scale = read_integer(reader, "a scale");
-	check_text_status(scale < HISTOGRAM_SCALE_MIN || scale > HISTOGRAM_SCALE_MAX ?
-					  HISTOGRAM_BAD_SCALE : histogram_set_scale(histogram, (int) scale));
-
-	if (accept_field(reader, "min="))
-	{
-		min = read_value(reader, "the smallest value");
-		if (!accept_field(reader, "max="))
-			report_syntax(reader, "\"max=\"");
-		max = read_value(reader, "the largest value");
-		has_extremes = true;
-	}
-	if (accept_field(reader, "neginf="))
-		read_text_counter(reader, histogram, -INFINITY);
-	if (accept_field(reader, "neg="))
-		read_text_run(reader, histogram, HISTOGRAM_NEGATIVE_SIDE);
-	if (accept_field(reader, "zero="))
-		read_text_counter(reader, histogram, 0.0);
-	if (accept_field(reader, "pos="))
-		read_text_run(reader, histogram, HISTOGRAM_POSITIVE_SIDE);
-	if (accept_field(reader, "posinf="))
-		read_text_counter(reader, histogram, INFINITY);
-	skip_blanks(reader);
-	if (*reader->next != '\0')
-		report_syntax(reader, "the next field or the end");
-
-	histogram_finish_building(histogram);
-	if (has_extremes)
-		check_text_status(histogram_set_extremes(histogram, min, max));
-}
-
 Datum
 sketch_in(PG_FUNCTION_ARGS)
 {
-	TextReader	reader;
+	const char *text = PG_GETARG_CSTRING(0);
+	HistogramTextError error;
+	HistogramStatus status;
 	Histogram	histogram;
 	Datum		result;
 
-	reader.start = reader.next = PG_GETARG_CSTRING(0);
 	sketch_init(&histogram, CurrentMemoryContext);
-	read_text(&reader, &histogram);
+	status = histogram_read_text(&histogram, text, &error);
+	if (status == HISTOGRAM_SYNTAX)
+		report_syntax(text, &error);
+	check_text_status(status);
 	Assert(histogram_is_valid(&histogram));
 	result = sketch_encode_datum(&histogram);
 	histogram_free(&histogram);

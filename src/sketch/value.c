@@ -5,6 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "postgres.h"
+
 #include "sketch.h"
 
 PG_FUNCTION_INFO_V1(sketch_value);

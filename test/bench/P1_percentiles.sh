@@ -19,7 +19,7 @@ EOF
 
 has_tdigest=$(query -c "SELECT count(*) FROM pg_available_extensions WHERE name = 'tdigest'")
 if ((has_tdigest)); then
-	query -c 'CREATE EXTENSION tdigest'
+	query -c "CREATE EXTENSION IF NOT EXISTS tdigest"
 else
 	note "P1: the peer tdigest is not installed (Debian: postgresql-15-tdigest)."
 fi

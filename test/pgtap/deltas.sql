@@ -177,7 +177,7 @@ UPDATE execution_history SET metadata = '{"note": 1}', error_message = 'none', s
 SELECT is(count(*), :pending::bigint, 'an UPDATE that changes no usage writes no delta') FROM usage_deltas;
 UPDATE execution_history SET customer_id = customer_id, input_tokens = input_tokens;
 SELECT is(count(*), :pending::bigint, 'nor one that sets what was there') FROM usage_deltas;
-UPDATE execution_history SET cost = 1000000, shadow_cost = 1000000, price_status = 'unpriced', price_id = 0;
+UPDATE execution_history SET cost = 1000000, shadow_cost = 1000000, price_status = 'unpriced', price_id = 0 WHERE created_at > '2000-01-01';
 SELECT is(count(*), :pending::bigint, 'nor one that means to change a settled cost') FROM usage_deltas;
 UPDATE execution_history SET created_at = created_at + interval '1 microsecond' WHERE created_at = '2020-01-05';
 SELECT is(count(*), :pending::bigint, 'nor one that moves within the quarter hour') FROM usage_deltas;
@@ -186,6 +186,8 @@ SELECT proves('UPDATE of nothing that counts', false);
 -- ---- UPDATE that moves rows between partitions
 
 SELECT concat_ws(' ', cost, price_id, price_status, reported_cost) AS stamp FROM execution_history_default WHERE created_at = '1999-01-01' \gset
+-- at another price by now
+SELECT set_price('acme', 'echo', input_per_million => 5000000, valid_from => '-infinity') \gset
 UPDATE execution_history SET created_at = '2020-01-20' WHERE created_at = '1999-01-01';
 SELECT proves('UPDATE from the default partition to another', false);
 SELECT is(concat_ws(' ', tableoid::regclass, cost, price_id, price_status, reported_cost), 'execution_history_2020_01 ' || :'stamp', 'which keeps its stamp')
@@ -196,6 +198,7 @@ UPDATE execution_history SET created_at = created_at - interval '5 years', proje
 SELECT proves('UPDATE from a partition to the default partition', false);
 UPDATE execution_history SET created_at = created_at + interval '1 day', deleted_at = CASE WHEN deleted_at IS NULL THEN now() END;
 SELECT proves('UPDATE of all, some of which move, delete and undelete');
+SELECT set_price('acme', 'echo', input_per_million => 1000000, output_per_million => 2000000, valid_from => '-infinity') \gset
 
 -- ---- DELETE, MERGE
 

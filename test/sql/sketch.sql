@@ -69,7 +69,7 @@ SELECT name, p50(value) = approx_percentile(quantile_sketch(value), 0.5)
 FROM sketch_values GROUP BY name ORDER BY name;
 SELECT count(DISTINCT (aggtransfn, aggcombinefn, aggtranstype, agginitval IS NULL)) AS states,
 	bool_and(aggfinalmodify = 'r') AS read_only
-FROM pg_aggregate WHERE aggfnoid::text IN ('p50', 'p90', 'p95', 'p99');
+FROM pg_aggregate WHERE aggfnoid::regprocedure::text ~ '^p\d\d\(double precision\)$';
 
 -- Canonical: order, partition and merge tree leave no trace
 SELECT name,

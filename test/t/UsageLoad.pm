@@ -81,8 +81,8 @@ my $truth = q{(SELECT concat_ws(' ', coalesce(sum(executions), 0), coalesce(sum(
 my %proofs = (
 	total => q{(SELECT concat_ws(' ', executions, total_tokens, cost) FROM usage.summary('all'))},
 	customer => q{(SELECT concat_ws(' ', executions, total_tokens, cost) FROM usage.summary('all', filter => '{"customer_id": "hot"}'))},
-	daily => q{(SELECT concat_ws(' ', sum(executions), sum(total_tokens), trim_scale(sum(cost))) FROM usage.daily('2d', time_zone => 'Asia/Kathmandu'))},
-	projects => q{(SELECT concat_ws(' ', sum(executions), sum(total_tokens), trim_scale(sum(cost))) FROM usage.usage_report('{project_id}', period => 'all'))});
+	daily => q{(SELECT concat_ws(' ', coalesce(sum(executions), 0), coalesce(sum(total_tokens), 0), coalesce(trim_scale(sum(cost)), 0)) FROM usage.daily('2d', time_zone => 'Asia/Kathmandu'))},
+	projects => q{(SELECT concat_ws(' ', coalesce(sum(executions), 0), coalesce(sum(total_tokens), 0), coalesce(trim_scale(sum(cost)), 0)) FROM usage.usage_report('{project_id}', period => 'all'))});
 
 sub proof
 {
