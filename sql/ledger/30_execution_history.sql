@@ -165,7 +165,8 @@ COMMENT ON FUNCTION has_partition(date) IS 'Has the UTC month of that day a part
 
 -- Locks. Attaching a partition locks the default partition against everyone, because its rows are looked through and its
 -- constraint changes. Where rows are moved out of it, the whole history is locked, and before anything else: a statement
--- that is planned already knows nothing of the new partition, and would miss the moved rows or be refused.
+-- that is planned already knows nothing of the new partition, and would miss the moved rows or be refused. Rows may come
+-- while we wait for the smaller locks; then these are given back, by the end of the inner block, for the larger one.
 CREATE FUNCTION create_partition(month date) RETURNS regclass
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
@@ -175,14 +176,16 @@ DECLARE
     starts    timestamptz := date_trunc('month', month::timestamptz);
     ends      timestamptz := starts + interval '1 month';
     partition text := quote_ident(partition_name(month));
-    has_rows  boolean := EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends);
 BEGIN
-    IF has_rows THEN
-        LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
-    ELSE
+    BEGIN
         LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE;
         LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
-    END IF;
+        IF EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends) THEN
+            RAISE object_in_use;
+        END IF;
+    EXCEPTION WHEN object_in_use THEN
+        LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
+    END;
     IF has_partition(month) THEN
         RETURN NULL;
     END IF;
@@ -252,7 +255,7 @@ END
 $adopt_default_rows$;
 
 COMMENT ON FUNCTION adopt_default_rows() IS
-'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Waits for all transactions that use the history, and others wait for it until it commits. Raises 55000 where a foreign key references the history.';
+'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Waits for all transactions that use the history, and others wait for it until it commits. A transaction in REPEATABLE READ that began before may miss the moved rows in ranges that leave out the default partition. Raises 55000 where a foreign key references the history.';
 
 CREATE FUNCTION missing_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF date
 LANGUAGE sql STABLE

@@ -5,7 +5,7 @@ CREATE TABLE usage_deltas (LIKE usage_cell INCLUDING COMMENTS)
 WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
       autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 100000,
       autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
-      autovacuum_vacuum_cost_delay = 0);
+      autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 ALTER TABLE usage_deltas REPLICA IDENTITY FULL;
 
 COMMENT ON TABLE usage_deltas IS 'Changes of usage that are committed and not folded yet, one signed cell per quarter hour and combination of dimensions that a statement touched. A measure that did not change is NULL. Append only and without index, so that writers never wait for each other.';
@@ -154,13 +154,14 @@ LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 AS $create_partitions_unless_busy$
 BEGIN
-    IF NOT EXISTS (SELECT FROM missing_partitions())
-       OR EXISTS (SELECT FROM execution_history_default WHERE created_at >= date_trunc('month', now(), 'UTC')) THEN
+    IF NOT EXISTS (SELECT FROM missing_partitions()) THEN
         RETURN;
     END IF;
     LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
     LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
-    PERFORM create_partitions();
+    IF NOT EXISTS (SELECT FROM execution_history_default WHERE created_at >= date_trunc('month', now(), 'UTC')) THEN
+        PERFORM create_partitions();
+    END IF;
 EXCEPTION WHEN lock_not_available THEN
     NULL;
 END
