@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage.h
+ *		What an execution used: counts of tokens and of other units.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USAGE_METER_PRICING_USAGE_H
+#define USAGE_METER_PRICING_USAGE_H
+
+#include "postgres.h"
+
+#include "utils/numeric.h"
+
+/*
+ * Kinds of tokens.  The first four are disjoint and together all that was used;
+ * each other kind is a part of one of them.
+ */
+typedef enum TokenKind
+{
+	INPUT_TOKENS,				/* uncached */
+	CACHE_READ_TOKENS,
+	CACHE_WRITE_TOKENS,			/* whatever the time to live */
+	OUTPUT_TOKENS,				/* with reasoning */
+	/* part of cache write */
+	CACHE_WRITE_1H_TOKENS,		/* kept for an hour, not five minutes */
+	/* part of output */
+	REASONING_TOKENS,
+	/* parts of input by modality */
+	INPUT_AUDIO_TOKENS,
+	INPUT_IMAGE_TOKENS,
+	INPUT_VIDEO_TOKENS,
+	/* parts of cache read and cache write */
+	CACHE_READ_AUDIO_TOKENS,
+	CACHE_WRITE_AUDIO_TOKENS,
+	/* parts of output by modality */
+	OUTPUT_AUDIO_TOKENS,
+	OUTPUT_IMAGE_TOKENS,
+	OUTPUT_VIDEO_TOKENS
+} TokenKind;
+
+#define TOKEN_KINDS (OUTPUT_VIDEO_TOKENS + 1)
+
+/* "input_tokens" and so on, as in SQL. */
+extern const char *const token_kind_names[TOKEN_KINDS];
+
+/* The kind that this one is a part of; itself for the first four. */
+extern const TokenKind token_kind_wholes[TOKEN_KINDS];
+
+#endif							/* USAGE_METER_PRICING_USAGE_H */
