@@ -3,7 +3,8 @@
 #   make, make install, make installcheck   with a server of your own
 #   make demo, make test, make bench        in a private throw-away server; do
 #                                           their own set-up (dev/with_server)
-#   make fuzz [SECONDS=60]                  the plain C core, with libFuzzer
+#   make fuzz [SECONDS=60]                  the plain C core, with libFuzzer, and
+#                                           damaged values in tables
 #
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.
 
@@ -129,6 +130,7 @@ bench:
 # make fuzz [SECONDS=60]
 fuzz:
 	@test/fuzz/run $(or $(SECONDS),60)
+	@test/fuzz/stored
 
 # ---- release -------------------------------------------------------------
 
