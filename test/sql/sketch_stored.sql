@@ -109,7 +109,7 @@ EXCEPTION WHEN data_corrupted OR numeric_value_out_of_range THEN
 END
 $$;
 SELECT count(*) > 0 AS some, bool_and(quantile_sketch_send(sketch::text::quantile_sketch) = kept) AS canonical
-FROM damaged WHERE CASE WHEN accepted(sketch) THEN true END;
+FROM damaged WHERE accepted(sketch);
 -- reading again leaves nothing behind in memory
 CREATE FUNCTION used_bytes() RETURNS bigint LANGUAGE sql VOLATILE
 RETURN (SELECT sum(used_bytes) FROM pg_backend_memory_contexts);
