@@ -31,7 +31,7 @@ BEGIN
 	SELECT string_agg(concat_ws(' ', nullif(node ->> 'Partial Mode', 'Simple'), node ->> 'Strategy', node ->> 'Node Type'), ' < ' ORDER BY n)
 			FILTER (WHERE node ->> 'Node Type' <> 'Seq Scan'),
 		coalesce(max((node ->> 'Workers Launched')::integer), 0) > 0,
-		jsonb_path_exists(explained, 'strict $.**."HashAgg Batches" ? (@ > 1)', silent => true)
+		jsonb_path_exists(explained, 'lax $.**."HashAgg Batches" ? (@ > 1)')
 	INTO plan, workers, spilled
 	FROM jsonb_path_query(explained, 'strict $.**?(exists(@."Node Type"))') WITH ORDINALITY p(node, n);
 	FOREACH setting IN ARRAY settings LOOP
@@ -40,30 +40,44 @@ BEGIN
 END
 $$;
 
-CREATE TABLE plans (
-	n integer GENERATED ALWAYS AS IDENTITY, name name, settings text[]);
-INSERT INTO plans (name, settings) VALUES
-	('serial', '{max_parallel_workers_per_gather=0}'),
-	('sorted', '{max_parallel_workers_per_gather=0,enable_hashagg=off}'),
-	('spilled', '{max_parallel_workers_per_gather=0,enable_sort=off,work_mem=64kB,hash_mem_multiplier=1}'),
-	('partition_wise', '{max_parallel_workers_per_gather=0,enable_partitionwise_aggregate=on,enable_sort=off,cpu_tuple_cost=10}'),
-	('parallel', '{max_parallel_workers_per_gather=2,parallel_leader_participation=off,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}'),
-	('parallel_sorted', '{max_parallel_workers_per_gather=2,enable_hashagg=off,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}'),
-	('parallel_spilled', '{max_parallel_workers_per_gather=2,enable_sort=off,work_mem=64kB,hash_mem_multiplier=1,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}'),
-	('parallel_partition_wise', '{max_parallel_workers_per_gather=2,enable_partitionwise_aggregate=on,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}');
+-- the settings that lead to a plan, and what is meant by it
+CREATE TABLE plans (n integer GENERATED ALWAYS AS IDENTITY, name name, shape text, settings text[]);
+INSERT INTO plans (name, shape, settings) VALUES
+	('serial', '^(Hashed|Plain) Aggregate < Append$',
+		'{max_parallel_workers_per_gather=0}'),
+	('sorted', '^Sorted Aggregate < Sort < Append$',
+		'{max_parallel_workers_per_gather=0,enable_hashagg=off}'),
+	('spilled', '^Hashed Aggregate < Append$',
+		'{max_parallel_workers_per_gather=0,enable_sort=off,work_mem=64kB,hash_mem_multiplier=1}'),
+	('partition_wise', 'Append( < (Partial )?(Hashed|Plain) Aggregate){3}$',
+		'{max_parallel_workers_per_gather=0,enable_partitionwise_aggregate=on,enable_sort=off,cpu_tuple_cost=10}'),
+	('parallel', '^Finalize .* < Gather.* < Partial (Hashed|Plain) Aggregate < Append$',
+		'{max_parallel_workers_per_gather=2,parallel_leader_participation=off,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}'),
+	('parallel_sorted', '^Finalize Sorted Aggregate < Gather Merge < Partial Sorted Aggregate < Sort < Append$',
+		'{max_parallel_workers_per_gather=2,enable_hashagg=off,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}'),
+	('parallel_spilled', '^Finalize .* < Gather.* < Partial Hashed Aggregate < Append$',
+		'{max_parallel_workers_per_gather=2,enable_sort=off,work_mem=64kB,hash_mem_multiplier=1,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}'),
+	('parallel_partition_wise', 'Gather.* < Append( < Partial (Hashed|Plain) Aggregate){3}$',
+		'{max_parallel_workers_per_gather=2,enable_partitionwise_aggregate=on,parallel_setup_cost=0,parallel_tuple_cost=0,min_parallel_table_scan_size=0}');
 
 -- In groups that lie across the partitions
-SELECT name, run.* FROM plans, LATERAL run_query('by_group_' || name,
+SELECT name, CASE WHEN plan ~ shape THEN 'as meant' ELSE plan END AS plan, workers, spilled
+FROM plans, LATERAL run_query('by_group_' || name,
 	'SELECT g, quantile_sketch(x) AS sketch, quantile_sketch(x, w) AS weighted, merge(s) AS merged,
 		p50(x), p90(x), p95(x), p99(x), p50(wait) AS median_wait, p99(wait) AS longest_wait
-	FROM plan_values GROUP BY g', settings) run WHERE name <> 'parallel_partition_wise' ORDER BY n;
+	FROM plan_values GROUP BY g', settings)
+WHERE name <> 'parallel_partition_wise' ORDER BY n;
 -- In groups that are partitions, and all in one
-SELECT name, run.* FROM plans, LATERAL run_query('by_part_' || name,
+SELECT name, CASE WHEN plan ~ shape THEN 'as meant' ELSE plan END AS plan, workers, spilled
+FROM plans, LATERAL run_query('by_part_' || name,
 	'SELECT part, quantile_sketch(x) AS sketch, quantile_sketch(x, w) AS weighted, merge(s) AS merged, p50(x), p99(x), p95(wait)
-	FROM plan_values GROUP BY part', settings) run WHERE name !~ 'spilled' ORDER BY n;
-SELECT name, run.* FROM plans, LATERAL run_query('whole_' || name,
+	FROM plan_values GROUP BY part', settings)
+WHERE name !~ 'spilled' ORDER BY n;
+SELECT name, CASE WHEN plan ~ shape THEN 'as meant' ELSE plan END AS plan, workers, spilled
+FROM plans, LATERAL run_query('whole_' || name,
 	'SELECT quantile_sketch(x) AS sketch, quantile_sketch(x, w) AS weighted, merge(s) AS merged, p50(x), p99(x), p95(wait)
-	FROM plan_values', settings) run WHERE name !~ 'spilled|sorted' ORDER BY n;
+	FROM plan_values', settings)
+WHERE name !~ 'spilled|sorted' ORDER BY n;
 
 -- The same rows, their sketches byte by byte
 CREATE FUNCTION same_rows(result name, expected name, OUT rows bigint, OUT same boolean) LANGUAGE plpgsql AS $$
