@@ -45,6 +45,7 @@ EXTENSION_SQL = \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
 	sql/extension/40_text_key.sql \
+	sql/extension/50_usage_report.sql \
 	sql/extension/90_create_usage_ledger.sql
 
 # What create_usage_ledger() executes, in this order.

@@ -35,6 +35,7 @@ typedef struct UsageReport
 
 	/* the call was made with the customer's own key at the upstream provider ... */
 	bool		byok;
+	bool		byok_known;
 	/* ... who charges this for it, in US dollars */
 	Numeric		upstream_cost;
 

@@ -1,0 +1,40 @@
+-- Usage reports: what providers send with a response, as disjoint counts.
+
+CREATE FUNCTION normalize_usage(
+	report jsonb,
+	INOUT provider text DEFAULT NULL,
+	INOUT api text DEFAULT NULL,
+	OUT input_tokens bigint,
+	OUT cache_read_tokens bigint,
+	OUT cache_write_tokens bigint,
+	OUT output_tokens bigint,
+	OUT cache_write_1h_tokens bigint,
+	OUT reasoning_tokens bigint,
+	OUT input_audio_tokens bigint,
+	OUT input_image_tokens bigint,
+	OUT input_video_tokens bigint,
+	OUT cache_read_audio_tokens bigint,
+	OUT cache_write_audio_tokens bigint,
+	OUT output_audio_tokens bigint,
+	OUT output_image_tokens bigint,
+	OUT output_video_tokens bigint,
+	OUT searches numeric,
+	OUT input_seconds numeric,
+	OUT output_seconds numeric,
+	OUT input_characters numeric,
+	OUT output_characters numeric,
+	OUT input_images numeric,
+	OUT output_images numeric,
+	OUT requests numeric,
+	OUT reported_cost numeric,
+	OUT byok boolean,
+	OUT upstream_cost numeric,
+	OUT unexplained_tokens bigint,
+	OUT other_usage jsonb,
+	OUT model text,
+	OUT service_tier text,
+	OUT region text,
+	OUT response_id text
+) RETURNS record
+AS 'MODULE_PATHNAME' LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+COMMENT ON FUNCTION normalize_usage(jsonb, text, text) IS 'x';
