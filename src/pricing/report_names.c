@@ -406,19 +406,52 @@ static const struct
 	[PLACE_GEN_AI_REASONING] = PLACE(gen_ai_reasoning_names),
 };
 
+/* No name is longer, and no place has more names. */
+#define NAME_LENGTH_MAX		48
+#define PLACE_NAMES_MAX		160
+
 /*
- * A scan: most names differ in length, so a step is one comparison of a byte.
+ * Names by length: the number of the first one of a length in a place, and of the
+ * next one of the same length, counted from 1; 0 ends.  Made at first use.
  */
+static uint8 first_of_length[REPORT_PLACES][NAME_LENGTH_MAX + 1];
+static uint8 next_of_length[REPORT_PLACES][PLACE_NAMES_MAX + 1];
+static bool names_are_indexed = false;
+
+static void
+index_names(void)
+{
+	int			place;
+	int			number;
+
+	for (place = 0; place < REPORT_PLACES; place++)
+	{
+		Assert(places[place].count <= PLACE_NAMES_MAX);
+		for (number = places[place].count; number > 0; number--)
+		{
+			uint8	   *first = &first_of_length[place][places[place].names[number - 1].length];
+
+			Assert(places[place].names[number - 1].length <= NAME_LENGTH_MAX);
+			next_of_length[place][number] = *first;
+			*first = number;
+		}
+	}
+	names_are_indexed = true;
+}
+
 const ReportName *
 report_name_find(ReportPlace place, const char *name, size_t length)
 {
-	const ReportName *names = places[place].names;
-	int			i;
+	int			number;
 
-	for (i = 0; i < places[place].count; i++)
+	if (!names_are_indexed)
+		index_names();
+	if (length > NAME_LENGTH_MAX)
+		return NULL;
+	for (number = first_of_length[place][length]; number != 0; number = next_of_length[place][number])
 	{
-		if (names[i].length == length && memcmp(names[i].name, name, length) == 0)
-			return &names[i];
+		if (memcmp(places[place].names[number - 1].name, name, length) == 0)
+			return &places[place].names[number - 1];
 	}
 	return NULL;
 }

@@ -208,7 +208,8 @@ read_count(const JsonbValue *value, const ReportPath *path)
 		check_range(number, path);
 		count = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(number)));
 	}
-	if (compare_numeric(number, count) != 0)
+	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(number))) > 0 &&
+		compare_numeric(number, count) != 0)
 		refuse(path, ERRCODE_INVALID_PARAMETER_VALUE, "is not a whole number",
 			   "A count of tokens has no fraction other than 0.");
 	return count;

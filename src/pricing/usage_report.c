@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -32,6 +31,9 @@ PG_FUNCTION_INFO_V1(normalize_usage);
 
 /* Audio, image, video. */
 #define MODALITIES				3
+
+/* Columns of normalize_usage. */
+#define RESULT_COLUMNS			(TOKEN_KINDS + USAGE_UNITS + 11)
 
 /* What the numbers of a report include. */
 typedef struct Inclusion
@@ -103,7 +105,6 @@ string_is(ReportString string, const char *other)
 	return string.len == (int) strlen(other) && memcmp(string.val, other, string.len) == 0;
 }
 
-/* Ends a name in one of these words, whatever comes before? */
 static bool
 mentions(ReportString string, const char *word)
 {
@@ -474,24 +475,40 @@ usage_report_read(Jsonb *report, const text *provider, const text *api, UsageRep
  * ----------------------------------------------------------------
  */
 
+/* The row type of normalize_usage, looked up once for a query. */
+static TupleDesc
+result_desc(FunctionCallInfo fcinfo)
+{
+	MemoryContext old_context;
+	TupleDesc	desc = fcinfo->flinfo->fn_extra;
+
+	if (desc == NULL)
+	{
+		old_context = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+			desc->natts != RESULT_COLUMNS)
+			elog(ERROR, "normalize_usage must return a row of %d columns", RESULT_COLUMNS);
+		fcinfo->flinfo->fn_extra = BlessTupleDesc(desc);
+		MemoryContextSwitchTo(old_context);
+	}
+	return desc;
+}
+
 /*
  * normalize_usage(report jsonb, INOUT provider text, INOUT api text, OUT ...)
  */
 Datum
 normalize_usage(PG_FUNCTION_ARGS)
 {
-	Datum		values[TOKEN_KINDS + USAGE_UNITS + 11];
-	bool		nulls[lengthof(values)];
+	Datum		values[RESULT_COLUMNS];
+	bool		nulls[RESULT_COLUMNS];
 	UsageReport usage = {0};
-	TupleDesc	desc;
 	int			column = 0;
 	int			i;
 
 #define ADD_COLUMN(is_known, value) \
 	(nulls[column] = !(is_known), values[column] = (value), column++)
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	if (!PG_ARGISNULL(0))
 		usage_report_read(PG_GETARG_JSONB_P(0),
 						  PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1),
@@ -513,8 +530,7 @@ normalize_usage(PG_FUNCTION_ARGS)
 	ADD_COLUMN(usage.service_tier != NULL, PointerGetDatum(usage.service_tier));
 	ADD_COLUMN(usage.region != NULL, PointerGetDatum(usage.region));
 	ADD_COLUMN(usage.response_id != NULL, PointerGetDatum(usage.response_id));
+	Assert(column == RESULT_COLUMNS);
 
-	if (desc->natts != column)
-		elog(ERROR, "normalize_usage must have %d columns", column);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_desc(fcinfo), values, nulls)));
 }
