@@ -3,7 +3,8 @@
 #   make, make install, make installcheck   with a server of your own
 #   make demo, make test, make bench        in a private throw-away server; do
 #                                           their own set-up (dev/with_server)
-#   make fuzz [SECONDS=60]                  the plain C core, with libFuzzer
+#   make fuzz [SECONDS=60]                  the plain C core with libFuzzer, and
+#                                           usage reports through SQL
 #
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.
 

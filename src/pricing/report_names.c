@@ -476,7 +476,7 @@ static const ReportProvider providers[] = {
 	{.name = "deepseek", .aliases = {"deepseek"}},
 	{.name = "groq", .aliases = {"groq"}},
 	{.name = "openrouter", .aliases = {"openrouter"}},
-	{.name = "perplexity", .aliases = {"perplexity", "perplexityai"}, .reasoning_is_extra = true},
+	{.name = "perplexity", .aliases = {"perplexity", "perplexityai"}, .chat_reasoning_extra = true},
 	{.name = "ollama", .aliases = {"ollama"}},
 	{.name = "vllm", .aliases = {"vllm", "hostedvllm"}},
 	{.name = "alibaba", .aliases = {"alibaba", "alibabacloud", "dashscope", "qwen"}},

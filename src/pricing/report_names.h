@@ -176,9 +176,9 @@ typedef struct ReportProvider
 	const char *name;
 	const char *aliases[6];
 	ReportFlavour plain_flavour;	/* what FLAVOUR_PLAIN is */
-	bool		chat_reasoning_beside;	/* chat completions: reasoning is not in
-										 * output, unless the total proves it */
-	bool		reasoning_is_extra; /* reasoning is never in output */
+	/* in chat completions, reasoning is not in output ... */
+	bool		chat_reasoning_beside;	/* unless the total proves it */
+	bool		chat_reasoning_extra;	/* whatever the total says */
 	bool		total_is_input; /* a total alone is input */
 } ReportProvider;
 

@@ -360,12 +360,12 @@ count_tokens(ReportFacts *facts, ReportFlavour flavour, const ReportProvider *pr
 			 ReportString api, UsageReport *result)
 {
 	const FlavourTraits *traits = &flavour_traits[flavour];
-	bool		reasoning_is_extra = provider != NULL && provider->reasoning_is_extra;
-	bool		reasoning_beside = provider != NULL && provider->chat_reasoning_beside &&
-	flavour == FLAVOUR_CHAT;
+	bool		is_own_chat = provider != NULL && flavour == FLAVOUR_CHAT;
+	bool		reasoning_is_extra = is_own_chat && provider->chat_reasoning_extra;
 	Inclusion	expected = {
 		.cache_in_input = traits->cache_in_input,
-		.reasoning_in_output = traits->reasoning_in_output && !reasoning_is_extra && !reasoning_beside
+		.reasoning_in_output = traits->reasoning_in_output && !reasoning_is_extra &&
+		!(is_own_chat && provider->chat_reasoning_beside)
 	};
 
 	add_compaction(facts);
