@@ -15,11 +15,12 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
+#include "compat.h"
+#include "pricing/report_field.h"
 #include "pricing/report_reader.h"
 
 /* Objects that lie deeper in each other are not looked into. */
@@ -27,17 +28,6 @@
 
 /* Room for every envelope that one object can have. */
 #define ENVELOPES_MAX		16
-
-/* A number in a string is not longer. */
-#define NUMBER_LENGTH_MAX	64
-
-/* Where we are in a report, for messages. */
-typedef struct ReportPath
-{
-	const struct ReportPath *parent;	/* NULL at the top */
-	const char *name;
-	int			length;
-} ReportPath;
 
 /*
  * Objects that may hold the report, if nothing beside them does: many responses
@@ -61,159 +51,9 @@ static void read_object(JsonbContainer *object, ReportPlace place, const ReportP
 						int depth, ReportFacts *facts);
 
 /* ----------------------------------------------------------------
- * Errors
- * ----------------------------------------------------------------
- */
-
-static void
-append_path(StringInfo buffer, const ReportPath *path)
-{
-	if (path->parent != NULL)
-	{
-		append_path(buffer, path->parent);
-		appendStringInfoChar(buffer, '.');
-	}
-	appendBinaryStringInfo(buffer, path->name, path->length);
-}
-
-/* "Field "usage.prompt_tokens" is ..." */
-static void pg_attribute_noreturn()
-refuse(const ReportPath *path, int sqlstate, const char *what, const char *hint)
-{
-	StringInfoData field;
-
-	initStringInfo(&field);
-	append_path(&field, path);
-	ereport(ERROR,
-			(errcode(sqlstate),
-			 errmsg("invalid usage report"),
-			 errdetail("Field \"%s\" %s.", field.data, what),
-			 errhint("%s", hint)));
-}
-
-static void pg_attribute_noreturn()
-refuse_type(const ReportPath *path, const char *expected)
-{
-	refuse(path, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("must be %s", expected),
-		   "Leave out what is not known, or use null.");
-}
-
-/* ----------------------------------------------------------------
  * Numbers
  * ----------------------------------------------------------------
  */
-
-static int
-compare_numeric(Numeric number, int64 other)
-{
-	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(number),
-											 NumericGetDatum(int64_to_numeric(other))));
-}
-
-static void
-check_range(Numeric number, const ReportPath *path)
-{
-	if (compare_numeric(number, 0) < 0)
-		refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "is negative",
-			   "Leave out what is not known, or use null.");
-	if (compare_numeric(number, REPORT_NUMBER_MAX) > 0)
-		refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-			   psprintf("is more than " INT64_FORMAT, REPORT_NUMBER_MAX),
-			   "Is it what one execution used?");
-}
-
-static size_t
-skip_digits(const char *text)
-{
-	return strspn(text, "0123456789");
-}
-
-/*
- * Does a string hold a number as JSON writes one?  With an exponent of at most
- * two digits, so that reading it cannot fail.
- */
-static bool
-is_number(const char *text)
-{
-	size_t		digits;
-
-	if (*text == '-')
-		text++;
-	if ((digits = skip_digits(text)) == 0)
-		return false;
-	text += digits;
-	if (*text == '.')
-	{
-		text++;
-		if ((digits = skip_digits(text)) == 0)
-			return false;
-		text += digits;
-	}
-	if (*text == 'e' || *text == 'E')
-	{
-		text++;
-		if (*text == '-' || *text == '+')
-			text++;
-		if ((digits = skip_digits(text)) == 0 || digits > 2)
-			return false;
-		text += digits;
-	}
-	return *text == '\0';
-}
-
-static Numeric
-string_number(const JsonbValue *value, const ReportPath *path)
-{
-	char		text[NUMBER_LENGTH_MAX + 1];
-
-	if (value->val.string.len > NUMBER_LENGTH_MAX)
-		refuse(path, ERRCODE_INVALID_TEXT_REPRESENTATION, "is not a number",
-			   "Use a JSON number, or a string that holds one.");
-	memcpy(text, value->val.string.val, value->val.string.len);
-	text[value->val.string.len] = '\0';
-	if (strlen(text) != (size_t) value->val.string.len || !is_number(text))
-		refuse(path, ERRCODE_INVALID_TEXT_REPRESENTATION, psprintf("is not a number but \"%s\"", text),
-			   "Use a JSON number, or a string that holds one.");
-	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-}
-
-static bool
-is_absent(const JsonbValue *value)
-{
-	return value->type == jbvNull ||
-		(value->type == jbvBinary && JsonContainerSize(value->val.binary.data) == 0);
-}
-
-static Numeric
-read_number(const JsonbValue *value, const ReportPath *path)
-{
-	if (value->type == jbvNumeric)
-		return value->val.numeric;
-	if (value->type != jbvString)
-		refuse_type(path, "a number");
-	return string_number(value, path);
-}
-
-/* 5.0 is a count, 5.5 is none. */
-static int64
-read_count(const JsonbValue *value, const ReportPath *path)
-{
-	Numeric		number = read_number(value, path);
-	bool		is_large = false;
-	int64		count = numeric_int4_opt_error(number, &is_large);
-
-	if (is_large || count < 0)
-	{
-		check_range(number, path);
-		count = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(number)));
-	}
-	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(number))) > 0 &&
-		compare_numeric(number, count) != 0)
-		refuse(path, ERRCODE_INVALID_PARAMETER_VALUE, "is not a whole number",
-			   "A count of tokens has no fraction other than 0.");
-	return count;
-}
 
 /* Several names of one count tell the same number: the greatest counts. */
 static void
@@ -226,7 +66,7 @@ note_count(ReportFacts *facts, ReportCount which, int64 count)
 static void
 note_amount(ReportFacts *facts, ReportAmount which, Numeric amount, const ReportPath *path)
 {
-	check_range(amount, path);
+	report_check_range(amount, path);
 	if (facts->amounts[which] == NULL ||
 		DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(amount),
 										 NumericGetDatum(facts->amounts[which]))))
@@ -238,9 +78,9 @@ add_count(int64 *sum, int64 count, const ReportPath *path)
 {
 	*sum += count;
 	if (*sum > REPORT_NUMBER_MAX)
-		refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-			   psprintf("adds up to more than " INT64_FORMAT, REPORT_NUMBER_MAX),
-			   "Is it what one execution used?");
+		report_refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+					  psprintf("adds up to more than " INT64_FORMAT, REPORT_NUMBER_MAX),
+					  "Is it what one execution used?");
 }
 
 /* ----------------------------------------------------------------
@@ -266,7 +106,7 @@ next_object(JsonbIterator **iterator, const ReportPath *path, JsonbValue *object
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		if (!is_object(object))
-			refuse_type(path, "an array of objects");
+			report_refuse_type(path, "an array of objects");
 		return true;
 	}
 	return false;
@@ -325,9 +165,9 @@ read_breakdown(JsonbContainer *list, const char *label_name, const char *const *
 			ReportPath	count_path = {path, count_names[j], strlen(count_names[j])};
 			JsonbValue	value;
 
-			if (!find_value(&object, count_names[j], &value) || is_absent(&value))
+			if (!find_value(&object, count_names[j], &value) || report_is_absent(&value))
 				continue;
-			add_count(&sums[i], read_count(&value, &count_path), path);
+			add_count(&sums[i], report_read_count(&value, &count_path), path);
 			known[i] = true;
 			break;
 		}
@@ -445,10 +285,10 @@ read_scalar(const ReportName *name, const JsonbValue *value, const ReportPath *p
 	switch ((ScalarMeaning) name->scalar)
 	{
 		case SCALAR_COUNT:
-			note_count(facts, name->target, read_count(value, path));
+			note_count(facts, name->target, report_read_count(value, path));
 			break;
 		case SCALAR_AMOUNT:
-			note_amount(facts, name->target, read_number(value, path), path);
+			note_amount(facts, name->target, report_read_number(value, path), path);
 			break;
 		case SCALAR_TEXT:
 			if (value->type == jbvString && value->val.string.len > 0)
@@ -459,7 +299,7 @@ read_scalar(const ReportName *name, const JsonbValue *value, const ReportPath *p
 			break;
 		case SCALAR_BYOK:
 			if (value->type != jbvBool)
-				refuse_type(path, "true or false");
+				report_refuse_type(path, "true or false");
 			facts->byok = value->val.boolean;
 			facts->byok_known = true;
 			break;
@@ -487,7 +327,7 @@ static void
 read_value(const ReportName *name, const JsonbValue *value, const ReportPath *path, int depth,
 		   Envelopes *envelopes, ReportFacts *facts)
 {
-	if (is_absent(value))
+	if (report_is_absent(value))
 		return;
 
 	if (is_object(value) && name->is_envelope)
@@ -502,7 +342,7 @@ read_value(const ReportName *name, const JsonbValue *value, const ReportPath *pa
 	else if (value->type != jbvBinary && name->scalar != SCALAR_IGNORED)
 		read_scalar(name, value, path, facts);
 	else if (required_kind(name) != NULL)
-		refuse_type(path, required_kind(name));
+		report_refuse_type(path, required_kind(name));
 
 	facts->flavours |= 1U << name->flavour;
 	if (facts->provider == NULL)

@@ -15,9 +15,6 @@
 
 #include "pricing/report_names.h"
 
-/* No count or amount of one execution is larger; sums of some fit in int64. */
-#define REPORT_NUMBER_MAX	INT64CONST(1000000000000)
-
 /* A string within the report. */
 typedef struct ReportString
 {
