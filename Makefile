@@ -3,8 +3,8 @@
 #   make, make install, make installcheck   with a server of your own
 #   make demo, make test, make bench        in a private throw-away server; do
 #                                           their own set-up (dev/with_server)
-#   make fuzz [SECONDS=60]                  the plain C core, with libFuzzer, and
-#                                           damaged values in tables
+#   make fuzz [SECONDS=60]                  the plain C core with libFuzzer, damaged
+#                                           values in tables, usage reports
 #
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.
 
@@ -46,6 +46,7 @@ EXTENSION_SQL = \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
 	sql/extension/40_text_key.sql \
+	sql/extension/50_usage_report.sql \
 	sql/extension/90_create_usage_ledger.sql
 
 # What create_usage_ledger() executes, in this order.
@@ -131,6 +132,7 @@ bench:
 fuzz:
 	@test/fuzz/run $(or $(SECONDS),60)
 	@test/fuzz/stored
+	@USAGE_METER_FUZZ_SECONDS=$(or $(SECONDS),60) USAGE_METER_FUZZ_SEED=0.$$$$ test/run pgtap/usage_report_fuzz
 
 # ---- release -------------------------------------------------------------
 

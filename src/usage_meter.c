@@ -6,7 +6,7 @@
  * The rooms, lower ones first; none knows those after it:
  *
  *		sketch/		the quantile_sketch type and its aggregates
- *		pricing/	price book and cost
+ *		pricing/	usage reports of providers, price book and cost
  *		ledger/		what happens to a row of execution_history
  *
  *-------------------------------------------------------------------------

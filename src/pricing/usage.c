@@ -42,3 +42,14 @@ const TokenKind token_kind_wholes[TOKEN_KINDS] = {
 	[OUTPUT_IMAGE_TOKENS] = OUTPUT_TOKENS,
 	[OUTPUT_VIDEO_TOKENS] = OUTPUT_TOKENS,
 };
+
+const char *const usage_unit_names[USAGE_UNITS] = {
+	[SEARCHES] = "searches",
+	[INPUT_SECONDS] = "input_seconds",
+	[OUTPUT_SECONDS] = "output_seconds",
+	[INPUT_CHARACTERS] = "input_characters",
+	[OUTPUT_CHARACTERS] = "output_characters",
+	[INPUT_IMAGES] = "input_images",
+	[OUTPUT_IMAGES] = "output_images",
+	[REQUESTS] = "requests",
+};

@@ -47,4 +47,22 @@ extern const char *const token_kind_names[TOKEN_KINDS];
 /* The kind that this one is a part of; itself for the first four. */
 extern const TokenKind token_kind_wholes[TOKEN_KINDS];
 
+/* What is counted besides tokens; may have fractions. */
+typedef enum UsageUnit
+{
+	SEARCHES,
+	INPUT_SECONDS,				/* of audio or video */
+	OUTPUT_SECONDS,
+	INPUT_CHARACTERS,
+	OUTPUT_CHARACTERS,
+	INPUT_IMAGES,
+	OUTPUT_IMAGES,
+	REQUESTS
+} UsageUnit;
+
+#define USAGE_UNITS (REQUESTS + 1)
+
+/* "searches" and so on, as in SQL. */
+extern const char *const usage_unit_names[USAGE_UNITS];
+
 #endif							/* USAGE_METER_PRICING_USAGE_H */
