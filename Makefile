@@ -45,6 +45,7 @@ EXTENSION_SQL = \
 	sql/extension/20_uuid.sql \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
+	sql/extension/35_cost.sql \
 	sql/extension/40_text_key.sql \
 	sql/extension/50_usage_report.sql \
 	sql/extension/90_create_usage_ledger.sql
@@ -53,10 +54,14 @@ EXTENSION_SQL = \
 LEDGER_SQL = \
 	sql/ledger/10_cells.sql \
 	sql/ledger/20_prices.sql \
+	sql/ledger/22_model_names.sql \
+	sql/ledger/24_cost.sql \
+	sql/ledger/26_catalogue.sql \
 	sql/ledger/30_execution_history.sql \
 	sql/ledger/40_rollups.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
+	sql/ledger/65_rerate.sql \
 	sql/ledger/70_proof.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
