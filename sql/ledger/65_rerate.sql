@@ -11,7 +11,7 @@ BEGIN ATOMIC
         e.reasoning_tokens, e.cache_write_1h_tokens, e.units, e.service_tier, e.region) AS line
     WHERE e.id = execution_id AND e.price_id IS NOT NULL
     UNION ALL
-    SELECT 'reported_cost', 1, e.reported_cost, 'as reported', e.reported_cost, NULL
+    SELECT 'reported_cost', 1, e.reported_cost, 'as reported', e.reported_cost, NULL::bigint AS int8
     FROM execution_history AS e
     WHERE e.id = execution_id AND e.price_status = 'reported'
     UNION ALL
@@ -117,7 +117,8 @@ BEGIN ATOMIC
     FROM execution_history AS e
     CROSS JOIN LATERAL current_price(e) AS p
     WHERE e.created_at >= since AND e.created_at < until
-      AND (p.cost, p.shadow_cost, p.price_status, p.price_id) IS DISTINCT FROM (e.cost, e.shadow_cost, e.price_status, e.price_id)
+      AND (p.cost IS DISTINCT FROM e.cost OR p.shadow_cost IS DISTINCT FROM e.shadow_cost
+           OR p.price_status IS DISTINCT FROM e.price_status OR p.price_id IS DISTINCT FROM e.price_id)
       AND (filter -> 'customer_id'   IS NULL OR e.customer_id                 = ANY (filter_values(filter -> 'customer_id')))
       AND (filter -> 'project_id'    IS NULL OR coalesce(e.project_id, '')    = ANY (filter_values(filter -> 'project_id')))
       AND (filter -> 'package_id'    IS NULL OR coalesce(e.package_id, '')    = ANY (filter_values(filter -> 'package_id')))
