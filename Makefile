@@ -3,6 +3,8 @@
 #   make, make install, make installcheck   with a server of your own
 #   make demo, make test, make bench        in a private throw-away server; do
 #                                           their own set-up (dev/with_server)
+#   make soak [SECONDS=600]                 load that goes on for long, in such a
+#                                           server
 #   make fuzz [SECONDS=60]                  the plain C core with libFuzzer, damaged
 #                                           values in tables, usage reports
 #
@@ -15,7 +17,7 @@ PG_CONFIG ?= pg_config
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
 
 # Goals that must work before there is a pg_config.
-SERVERLESS = demo test bench fuzz dist META.json
+SERVERLESS = demo test bench soak fuzz dist META.json
 
 ifneq (,$(filter-out $(SERVERLESS),$(or $(MAKECMDGOALS),all)))
 
@@ -58,7 +60,10 @@ LEDGER_SQL = \
 	sql/ledger/24_cost.sql \
 	sql/ledger/26_catalogue.sql \
 	sql/ledger/30_execution_history.sql \
+	sql/ledger/35_partitions.sql \
 	sql/ledger/40_rollups.sql \
+	sql/ledger/45_fold.sql \
+	sql/ledger/47_retention.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
 	sql/ledger/65_rerate.sql \
@@ -120,7 +125,7 @@ endif
 
 # ---- in a private throw-away server --------------------------------------
 
-.PHONY: demo test bench fuzz dist
+.PHONY: demo test bench soak fuzz dist
 
 # make demo [DATA=file.csv]
 demo:
@@ -132,6 +137,10 @@ test:
 
 bench:
 	@test/bench/run $(BARS)
+
+# make soak [SECONDS=600]
+soak:
+	@USAGE_METER_SOAK_SECONDS=$(or $(SECONDS),600) test/soak/run
 
 # make fuzz [SECONDS=60]
 fuzz:

@@ -38,4 +38,12 @@
 #define MyLocalTransactionId (MyProc->lxid)
 #endif
 
+/* 16 takes the memory context of vacuum() as an argument, which was PortalContext before, and can leave out the table itself. */
+#if PG_VERSION_NUM >= 160000
+#define vacuum_relations(relations, params, context) vacuum(relations, params, NULL, context, true)
+#else
+#define VACOPT_PROCESS_MAIN 0
+#define vacuum_relations(relations, params, context) vacuum(relations, params, NULL, true)
+#endif
+
 #endif							/* USAGE_METER_COMPAT_H */

@@ -17,6 +17,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "ledger/fold_worker.h"
 #include "ledger/rerate.h"
 #include "pricing/price_book.h"
 
@@ -28,6 +29,7 @@ void
 _PG_init(void)
 {
 	price_book_init();
+	fold_worker_init();
 	rerate_init();
 	MarkGUCPrefixReserved("usage_meter");
 }

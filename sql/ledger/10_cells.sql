@@ -79,7 +79,8 @@ CREATE TABLE ledger (
     only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
     version   text        NOT NULL,
     currency  text        NOT NULL DEFAULT 'USD',
-    made_at   timestamptz NOT NULL DEFAULT now()
+    made_at   timestamptz NOT NULL DEFAULT now(),
+    partition_step text   NOT NULL DEFAULT 'month' CHECK (partition_step IN ('month', 'week', 'day'))
 );
 
 COMMENT ON TABLE ledger IS 'One row: what this ledger is';
@@ -87,6 +88,7 @@ COMMENT ON COLUMN ledger.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN ledger.version IS 'Version of usage_meter whose ledger this is';
 COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and costs';
 COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
+COMMENT ON COLUMN ledger.partition_step IS 'How long a partition of execution_history that is made from now on is: month, week or day';
 COMMENT ON INDEX ledger_pkey IS 'Keeps it at one row';
 
 INSERT INTO ledger (version)

@@ -121,6 +121,7 @@ CREATE TABLE execution_payloads (
     output_data   jsonb,
     PRIMARY KEY (execution_id, created_at)
 );
+CREATE INDEX execution_payloads_created_idx ON execution_payloads USING brin (created_at);
 
 COMMENT ON TABLE execution_payloads IS 'What went in and came out of an execution, apart from its usage so that it can be erased earlier';
 COMMENT ON COLUMN execution_payloads.execution_id IS 'id of the execution';
@@ -128,6 +129,7 @@ COMMENT ON COLUMN execution_payloads.created_at IS 'created_at of the execution'
 COMMENT ON COLUMN execution_payloads.input_data IS 'Input, such as the prompt';
 COMMENT ON COLUMN execution_payloads.output_data IS 'Output, such as the completion';
 COMMENT ON INDEX execution_payloads_pkey IS 'The payload of an execution';
+COMMENT ON INDEX execution_payloads_created_idx IS 'Payloads that are older than is kept';
 
 -- Statement triggers fire only for the table that a statement names, so the parent and every partition carry them.
 CREATE FUNCTION add_history_triggers(history regclass) RETURNS void
@@ -158,148 +160,3 @@ COMMENT ON FUNCTION add_history_triggers(regclass) IS
 'Puts on execution_history or one of its partitions the triggers that keep the rollups exact. Called for every partition before it is attached.';
 
 SELECT add_history_triggers('execution_history');
-
-CREATE FUNCTION partition_name(month date) RETURNS name
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT ('execution_history_' || to_char(partition_name.month, 'YYYY_MM'))::name;
-END;
-
-COMMENT ON FUNCTION partition_name(date) IS 'Name of the partition of execution_history for the UTC month of that day';
-
-CREATE FUNCTION has_partition(month date) RETURNS boolean
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT EXISTS (
-        SELECT FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'execution_history'::regclass AND c.relname = partition_name(has_partition.month));
-END;
-
-COMMENT ON FUNCTION has_partition(date) IS 'Has the UTC month of that day a partition of its own?';
-
--- Locks. Attaching a partition locks the default partition against everyone, because its rows are looked through and its
--- constraint changes. Where rows are moved out of it, the whole history is locked, and before anything else: a statement
--- that is planned already knows nothing of the new partition, and would miss the moved rows or be refused. Rows may come
--- while we wait for the smaller locks; then these are given back, by the end of the inner block, for the larger one.
-CREATE FUNCTION create_partition(month date) RETURNS regclass
-LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
-SET timezone = 'UTC'
-AS $create_partition$
-DECLARE
-    starts    timestamptz := date_trunc('month', month::timestamptz);
-    ends      timestamptz := starts + interval '1 month';
-    partition text := quote_ident(partition_name(month));
-BEGIN
-    BEGIN
-        LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE;
-        LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE;
-        IF EXISTS (SELECT FROM execution_history_default WHERE created_at >= starts AND created_at < ends) THEN
-            RAISE object_in_use;
-        END IF;
-    EXCEPTION WHEN object_in_use THEN
-        LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
-    END;
-    IF has_partition(month) THEN
-        RETURN NULL;
-    END IF;
-
-    EXECUTE format('CREATE TABLE %s (LIKE execution_history INCLUDING ALL)', partition);
-    PERFORM move_default_rows(partition::regclass, starts, ends);
-    PERFORM add_history_triggers(partition::regclass);
-    EXECUTE format('ALTER TABLE execution_history ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', partition, starts, ends);
-    EXECUTE format('COMMENT ON TABLE %s IS %L', partition, 'Executions of ' || to_char(starts, 'FMMonth YYYY') || ' (UTC)');
-    RETURN partition::regclass;
-END
-$create_partition$;
-
-COMMENT ON FUNCTION create_partition(date) IS
-'Makes the partition of execution_history for the UTC month of that day, and moves the rows of that month out of the default partition. Returns it, or NULL if it exists. Waits for transactions that use the default partition, and if there are rows to move for all that use the history; others wait for it until it commits.';
-
--- Named columns, because a partition may have them in another order; generated ones make themselves. The rows stay in the
--- history, so no trigger may tell the rollups that they go: the delete trigger is off, and the new table has none yet.
-CREATE FUNCTION move_default_rows(partition regclass, since timestamptz, until timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
-AS $move_default_rows$
-DECLARE
-    columns text := (
-        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-        FROM pg_attribute
-        WHERE attrelid = partition AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
-BEGIN
-    IF NOT EXISTS (SELECT FROM execution_history_default WHERE created_at >= since AND created_at < until) THEN
-        RETURN;
-    END IF;
-    IF EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = 'execution_history'::regclass) THEN
-        RAISE object_not_in_prerequisite_state USING
-            MESSAGE = 'cannot move rows that a foreign key may refer to',
-            DETAIL = 'Rows leave the default partition by DELETE before they are part of the history again, which the foreign key would follow.',
-            HINT = 'Drop the foreign keys that reference execution_history, move the rows, and add them again.';
-    END IF;
-
-    ALTER TABLE execution_history_default DISABLE TRIGGER append_deltas_of_delete;
-    EXECUTE format($$
-        WITH moved AS (
-            DELETE FROM execution_history_default WHERE created_at >= %2$L AND created_at < %3$L
-            RETURNING %4$s)
-        INSERT INTO %1$s (%4$s) SELECT %4$s FROM moved$$, partition, since, until, columns);
-    ALTER TABLE execution_history_default ENABLE TRIGGER append_deltas_of_delete;
-END
-$move_default_rows$;
-
-COMMENT ON FUNCTION move_default_rows(regclass, timestamptz, timestamptz) IS
-'Moves a range of created_at from the default partition to a table that is about to become a partition. Rows keep all their columns, and the rollups do not notice.';
-
-CREATE FUNCTION adopt_default_rows() RETURNS bigint
-LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
-SET timezone = 'UTC'
-AS $adopt_default_rows$
-DECLARE
-    before bigint;
-    months date[];
-BEGIN
-    LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
-    SELECT count(*), array_agg(DISTINCT date_trunc('month', created_at)::date) INTO before, months
-    FROM execution_history_default;
-    PERFORM create_partition(month) FROM unnest(months) AS month;
-    RETURN before - (SELECT count(*) FROM execution_history_default);
-END
-$adopt_default_rows$;
-
-COMMENT ON FUNCTION adopt_default_rows() IS
-'Gives every month that has rows in the default partition a partition of its own and moves the rows there. Returns how many were moved. Waits for all transactions that use the history, and others wait for it until it commits. A transaction in REPEATABLE READ that began before may miss the moved rows in ranges that leave out the default partition. Raises 55000 where a foreign key references the history.';
-
-CREATE FUNCTION missing_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF date
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT coming.month
-    FROM generate_series(0, months_ahead) AS ahead,
-         LATERAL (SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date AS month) AS coming
-    WHERE NOT has_partition(coming.month);
-END;
-
-COMMENT ON FUNCTION missing_partitions(integer) IS
-'The current UTC month and so many months ahead, where they have no partition yet: their first days';
-
-CREATE FUNCTION create_partitions(months_ahead integer DEFAULT 3) RETURNS SETOF regclass
-LANGUAGE sql VOLATILE
-SET search_path FROM CURRENT
-AS $create_partitions$
-    SELECT made.partition
-    FROM missing_partitions(months_ahead) AS missing (month),
-         create_partition(missing.month) AS made (partition)
-    WHERE made.partition IS NOT NULL
-$create_partitions$;
-
-COMMENT ON FUNCTION create_partitions(integer) IS
-'Makes the partitions of the current UTC month and of so many months ahead that do not exist yet, and returns them. fold() does the same when nobody has to wait for it.';
-
-CREATE TABLE execution_history_default (LIKE execution_history INCLUDING ALL);
-SELECT add_history_triggers('execution_history_default');
-ALTER TABLE execution_history ATTACH PARTITION execution_history_default DEFAULT;
-
-COMMENT ON TABLE execution_history_default IS 'Executions of months that have no partition, so that none is ever refused; adopt_default_rows() moves them on';
-
-SELECT create_partitions();

@@ -97,7 +97,7 @@ COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz) IS
 'The executions created in [since, until), each as the cell it adds to usage. A deleted execution counts only in billed_cost.';
 
 -- Cells of the deltas or of raw executions, grouped into the cells of every cube. Inlined, so that only one source is read.
-CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
+CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity', first_after tid DEFAULT '(4294967295,0)')
 RETURNS TABLE (
     bucket timestamptz, customer_id text, project_id text, package_id text, section text, provider text, model text,
     environment text, customer_tier text, user_id text, api_key_id text,
@@ -132,7 +132,7 @@ BEGIN ATOMIC
                 ELSE 'system_quarter' END
     FROM (SELECT floor_day(d.bucket) AS day, d.bucket AS quarter, d.*
           FROM usage_deltas AS d
-          WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until
+          WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until AND d.ctid < first_after
           UNION ALL
           SELECT floor_day(e.bucket), e.bucket, e.*
           FROM execution_cells(since, until) AS e
@@ -146,92 +146,5 @@ BEGIN ATOMIC
         (cell.quarter, cell.section, cell.provider, cell.model, cell.environment));
 END;
 
-COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz) IS
-'What source (''deltas'': usage_deltas, or ''history'': the raw executions) of [since, until) adds to each cell of each cube. Groups hold pending changes only once: this is the one definition of the cubes.';
-
-CREATE FUNCTION create_partitions_unless_busy() RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
-AS $create_partitions_unless_busy$
-BEGIN
-    IF NOT EXISTS (SELECT FROM missing_partitions()) THEN
-        RETURN;
-    END IF;
-    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
-    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
-    IF NOT EXISTS (SELECT FROM execution_history_default WHERE created_at >= date_trunc('month', now(), 'UTC')) THEN
-        PERFORM create_partitions();
-    END IF;
-EXCEPTION WHEN lock_not_available THEN
-    NULL;
-END
-$create_partitions_unless_busy$;
-
-COMMENT ON FUNCTION create_partitions_unless_busy() IS
-'Makes the partitions of the coming months if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
-
--- Grouping for all cubes at once needs memory for their cells; with less, every cube sorts the deltas, three times slower.
-CREATE FUNCTION fold() RETURNS bigint
-LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
-SET work_mem = '256MB'
-SET jit = off
-AS $fold$
-DECLARE
-    folded bigint;
-    emptied tid[];
-BEGIN
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('usage_meter fold', 'usage_deltas'::regclass::oid::bigint)) THEN
-        RETURN 0;
-    END IF;
-
-    -- both parts see the same snapshot, hence the same deltas; those that commit meanwhile stay for the next fold
-    WITH taken AS (
-        DELETE FROM usage_deltas RETURNING 1
-    ), upserted AS (
-        INSERT INTO usage_cubes AS cell
-        SELECT * FROM rolled_up('deltas') AS change
-        ORDER BY change.cube, change.customer_id, change.bucket
-        ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
-        DO UPDATE SET
-            executions         = cell.executions         + excluded.executions,
-            succeeded          = cell.succeeded          + excluded.succeeded,
-            failed             = cell.failed             + excluded.failed,
-            timed_out          = cell.timed_out          + excluded.timed_out,
-            cancelled          = cell.cancelled          + excluded.cancelled,
-            open               = cell.open               + excluded.open,
-            unpriced           = cell.unpriced           + excluded.unpriced,
-            unreported         = cell.unreported         + excluded.unreported,
-            estimated          = cell.estimated          + excluded.estimated,
-            byok               = cell.byok               + excluded.byok,
-            input_tokens       = cell.input_tokens       + excluded.input_tokens,
-            cache_read_tokens  = cell.cache_read_tokens  + excluded.cache_read_tokens,
-            cache_write_tokens = cell.cache_write_tokens + excluded.cache_write_tokens,
-            output_tokens      = cell.output_tokens      + excluded.output_tokens,
-            reasoning_tokens   = cell.reasoning_tokens   + excluded.reasoning_tokens,
-            cost               = cell.cost               + excluded.cost,
-            billed_cost        = cell.billed_cost        + excluded.billed_cost,
-            shadow_cost        = cell.shadow_cost        + excluded.shadow_cost,
-            duration_us        = cell.duration_us        + excluded.duration_us,
-            queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
-            duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
-            queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
-        RETURNING ctid, executions, billed_cost
-    )
-    SELECT (SELECT count(*) FROM taken),
-           array_agg(ctid) FILTER (WHERE executions = 0 AND billed_cost = 0)
-    INTO folded, emptied
-    FROM upserted;
-
-    -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
-    IF emptied IS NOT NULL THEN
-        DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND billed_cost = 0;
-    END IF;
-
-    PERFORM create_partitions_unless_busy();
-    RETURN folded;
-END
-$fold$;
-
-COMMENT ON FUNCTION fold() IS
-'Moves the committed deltas into the cubes and returns how many there were. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months, three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
+COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz, tid) IS
+'What source (''deltas'': usage_deltas, those stored before first_after, or ''history'': the raw executions) of [since, until) adds to each cell of each cube. Groups hold pending changes only once: this is the one definition of the cubes.';

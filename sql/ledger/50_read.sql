@@ -154,9 +154,11 @@ BEGIN ATOMIC
         UNION ALL
         SELECT e.*, NULL FROM execution_cells(
             since, (read_edges(since, until, filter, dimensions, grain))[2]) AS e
+        WHERE has_raw(since, (read_edges(since, until, filter, dimensions, grain))[2], filter, dimensions)
         UNION ALL
         SELECT e.*, NULL FROM execution_cells(
             (read_edges(since, until, filter, dimensions, grain))[5], until) AS e
+        WHERE has_raw((read_edges(since, until, filter, dimensions, grain))[5], until, filter, dimensions)
     ) AS cell
     WHERE (filter -> 'customer_id'   IS NULL OR cell.customer_id   = ANY (filter_values(filter -> 'customer_id')))
       AND (filter -> 'project_id'    IS NULL OR cell.project_id    = ANY (filter_values(filter -> 'project_id')))
@@ -171,4 +173,4 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION usage_read(timestamptz, timestamptz, jsonb, text[], text) IS
-'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''quarter'' no cell spans more than a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range.';
+'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''quarter'' no cell spans more than a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range, 55000 where executions that it would need are not kept.';

@@ -7,7 +7,7 @@ SET work_mem = '256MB'
 SET jit = off
 BEGIN ATOMIC
     WITH days AS (
-        SELECT floor_day(edges[1]) AS since,
+        SELECT greatest(floor_day(edges[1]), (SELECT r.dropped_until FROM retention AS r WHERE r.table_name = 'execution_history')) AS since,
                CASE WHEN floor_day(edges[6]) < edges[6] THEN floor_day(edges[6]) + interval '24 hours' ELSE edges[6] END AS until
         FROM read_edges(reconcile.since, reconcile.until, '{}', '{}', 'day') AS edges
     ), cell AS (
@@ -76,7 +76,103 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION reconcile(timestamptz, timestamptz) IS
-'Compares every measure of every cell of every cube (what is folded plus what is pending) with the raw executions of [since, until), widened to whole UTC days, and returns only differences: stored minus raw. No row is the proof that every report is exact.';
+'Compares every measure of every cell of every cube (what is folded plus what is pending) with the raw executions of [since, until), widened to whole UTC days and without those of which retention has dropped executions, and returns only differences: stored minus raw. No row is the proof that every report is exact.';
+
+-- A day at a time, so that it can be stopped and gone on with, and takes the memory of a day.
+CREATE TABLE reconciled_days (
+    day          timestamptz PRIMARY KEY,
+    checked_at   timestamptz NOT NULL,
+    differences  bigint      NOT NULL
+);
+
+COMMENT ON TABLE reconciled_days IS 'When each UTC day was last reconciled by reconcile_days()';
+COMMENT ON COLUMN reconciled_days.day IS 'Start of the UTC day';
+COMMENT ON COLUMN reconciled_days.checked_at IS 'When it was last compared';
+COMMENT ON COLUMN reconciled_days.differences IS 'How many differences there were: reconcile(day, day + ''24 hours'') lists them';
+COMMENT ON INDEX reconciled_days_pkey IS 'A day';
+
+CREATE FUNCTION reconcile_days(max_days integer DEFAULT 1) RETURNS SETOF reconciled_days
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    INSERT INTO reconciled_days
+    SELECT next.day, clock_timestamp(),
+           (SELECT count(*) FROM reconcile(next.day, next.day + interval '24 hours'))
+    FROM (
+        SELECT day
+        FROM (SELECT min(c.bucket) AS first FROM usage_cubes AS c WHERE c.cube = 'system_day') AS folded,
+             (SELECT min(floor_day(e.created_at)) AS first FROM execution_history_default AS e) AS stray,
+             (SELECT min(p.since) AS first FROM history_partitions AS p WHERE p.since > '-infinity') AS partitioned,
+             retention AS r,
+             generate_series(greatest(least(folded.first, stray.first, partitioned.first), r.dropped_until), now(), interval '24 hours') AS day
+        LEFT JOIN reconciled_days AS known USING (day)
+        WHERE r.table_name = 'execution_history'
+        ORDER BY known.checked_at NULLS FIRST, day
+        LIMIT max_days) AS next
+    ON CONFLICT (day) DO UPDATE SET checked_at = excluded.checked_at, differences = excluded.differences
+    RETURNING *;
+END;
+
+COMMENT ON FUNCTION reconcile_days(integer) IS
+'Reconciles so many UTC days: first those never looked at, then those longest ago. Called in a loop it goes round all days, a transaction each, and goes on where it was stopped. Returns the days with their number of differences.';
+
+-- A day in one statement, hence in one snapshot: what a writer commits meanwhile stays a delta.
+CREATE FUNCTION rebuild_rollups(since timestamptz, until timestamptz) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+SET work_mem = '256MB'
+SET jit = off
+AS $rebuild_rollups$
+DECLARE
+    dropped_until timestamptz := (SELECT r.dropped_until FROM retention AS r WHERE r.table_name = 'execution_history');
+    starts        timestamptz;
+    cells         bigint;
+    total_cells   bigint := 0;
+BEGIN
+    IF since IS NULL OR until IS NULL OR NOT isfinite(since) OR NOT isfinite(until) OR since > until THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('invalid range of time from %s to %s', coalesce(since::text, 'null'), coalesce(until::text, 'null')),
+            HINT = 'Both ends must be given. A range holds its start and not its end.';
+    END IF;
+    IF floor_day(since) < dropped_until THEN
+        RAISE object_not_in_prerequisite_state USING
+            MESSAGE = format('executions before %s are not kept', dropped_until),
+            DETAIL = 'The rollups are all that is left of them.',
+            HINT = format('Rebuild from %s on.', dropped_until);
+    END IF;
+
+    PERFORM FROM fold_state FOR UPDATE;
+    FOR starts IN SELECT generate_series(floor_day(since), until - interval '1 microsecond', interval '24 hours') LOOP
+        WITH rebuilt AS MATERIALIZED (
+            SELECT * FROM rolled_up('history', starts, starts + interval '24 hours')
+        ), taken AS (
+            DELETE FROM usage_deltas WHERE bucket >= starts AND bucket < starts + interval '24 hours'
+        ), removed AS (
+            DELETE FROM usage_cubes AS cell
+            WHERE cell.bucket >= starts AND cell.bucket < starts + interval '24 hours'
+              AND NOT EXISTS (
+                  SELECT FROM rebuilt AS r
+                  WHERE (r.cube, r.customer_id, r.bucket, r.project_id, r.package_id, r.section, r.provider, r.model, r.environment, r.customer_tier, r.user_id, r.api_key_id)
+                      = (cell.cube, cell.customer_id, cell.bucket, cell.project_id, cell.package_id, cell.section, cell.provider, cell.model, cell.environment, cell.customer_tier, cell.user_id, cell.api_key_id))
+        )
+        INSERT INTO usage_cubes
+        SELECT * FROM rebuilt
+        ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+        DO UPDATE SET
+            (executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok,
+             input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+             cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch)
+            = (excluded.executions, excluded.succeeded, excluded.failed, excluded.timed_out, excluded.cancelled, excluded.open, excluded.unpriced, excluded.unreported, excluded.estimated, excluded.byok,
+               excluded.input_tokens, excluded.cache_read_tokens, excluded.cache_write_tokens, excluded.output_tokens, excluded.reasoning_tokens,
+               excluded.cost, excluded.billed_cost, excluded.shadow_cost, excluded.duration_us, excluded.queue_time_us, excluded.duration_sketch, excluded.queue_time_sketch);
+        GET DIAGNOSTICS cells = ROW_COUNT;
+        total_cells := total_cells + cells;
+    END LOOP;
+    RETURN total_cells;
+END
+$rebuild_rollups$;
+
+COMMENT ON FUNCTION rebuild_rollups(timestamptz, timestamptz) IS
+'Makes the rollups of [since, until), widened to whole UTC days, anew from the raw executions, and returns the number of cells. Waits for a fold that runs; readers and writers go on. Raises 22023 for a range without ends, 55000 where retention has dropped executions.';
 
 CREATE FUNCTION health() RETURNS TABLE (finding text, level text, count bigint, detail text, hint text)
 LANGUAGE sql STABLE
@@ -107,8 +203,8 @@ BEGIN ATOMIC
             SELECT t.tgrelid, t.tgname FROM pg_trigger AS t WHERE t.tgenabled IN ('O', 'A')
         ) AS lacking
     ), ahead AS (
-        SELECT count(*) AS count, string_agg(to_char(missing.month, 'YYYY-MM'), ', ') AS detail
-        FROM missing_partitions(1) AS missing (month)
+        SELECT count(*) AS count, string_agg(missing.day::text, ', ') AS detail
+        FROM missing_partitions(1) AS missing (day)
     )
     SELECT 'executions without a price', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, coalesce(count, 0), detail,
            'State the price with set_price().' FROM unpriced
@@ -125,7 +221,7 @@ BEGIN ATOMIC
     SELECT 'triggers missing or disabled', CASE WHEN count > 0 THEN 'critical' ELSE 'ok' END, count, detail,
            'Rollups do not follow what is written without them. Call add_history_triggers() for the table.' FROM untriggered
     UNION ALL
-    SELECT 'months without a partition, up to the next', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, count, detail,
+    SELECT 'periods without a partition, up to the next', CASE WHEN count > 0 THEN 'warning' ELSE 'ok' END, count, detail,
            'Call create_partitions().' FROM ahead;
 END;
 

@@ -47,6 +47,7 @@
 #include "utils/timestamp.h"
 
 #include "ledger/execution.h"
+#include "ledger/fold_worker.h"
 #include "sketch/sketch.h"
 
 PG_FUNCTION_INFO_V1(append_deltas);
@@ -150,6 +151,7 @@ typedef struct DeltaTable
 	AttrNumber	attnums[DELTA_COLUMNS];
 	TupleTableSlot *slots[SLOTS_MAX];	/* made when first used */
 	int			used;
+	int64		appended;
 } DeltaTable;
 
 static void
@@ -538,6 +540,7 @@ write_slots(DeltaTable *table)
 		table_tuple_insert(table->relation, table->slots[0], command, 0, NULL);
 	else if (table->used > 1)
 		table_multi_insert(table->relation, table->slots, table->used, command, 0, NULL);
+	table->appended += table->used;
 	table->used = 0;
 }
 
@@ -561,6 +564,7 @@ close_deltas(DeltaTable *table)
 	write_slots(table);
 	for (i = 0; i < SLOTS_MAX && table->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(table->slots[i]);
+	fold_worker_note(RelationGetRelid(table->relation), table->appended);
 	table_close(table->relation, NoLock);
 }
 

@@ -90,7 +90,7 @@ $$, $$VALUES ('usage_read'::name), ('usage_report'), ('summary'), ('daily'), ('m
 SELECT is_empty($$
     SELECT signature FROM pg_temp.functions
     WHERE of_ledger AND provolatile <> 'v'
-      AND proname ~ '^(fold|set_price|create_partition|create_partitions|adopt_default_rows|move_default_rows|add_history_triggers)$'
+      AND proname ~ '^(fold|maintain|maintain_after_fold|rebuild_rollups|reconcile_days|drop_expired_executions|drop_expired_payloads|set_retention|set_partitioning|set_price|create_partition|create_partitions|adopt_default_rows|move_default_rows|add_history_triggers)$'
 $$, 'what writes is VOLATILE');
 
 SELECT is_empty($$

@@ -1,0 +1,178 @@
+-- Folding: committed deltas move into the cubes, by fold() or by itself.
+
+CREATE TABLE fold_state (
+    only_row          boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    folds             bigint      NOT NULL DEFAULT 0,
+    folded            bigint      NOT NULL DEFAULT 0,
+    last_at           timestamptz,
+    last_folded       bigint,
+    last_seconds      numeric,
+    refused_launches  bigint      NOT NULL DEFAULT 0,
+    maintained_at     timestamptz NOT NULL DEFAULT '-infinity'
+);
+
+COMMENT ON TABLE fold_state IS 'One row: what folding has done. A fold locks it, so that there is one at a time.';
+COMMENT ON COLUMN fold_state.only_row IS 'Always true: there is one row';
+COMMENT ON COLUMN fold_state.folds IS 'Folds that found something';
+COMMENT ON COLUMN fold_state.folded IS 'Deltas folded by all of them';
+COMMENT ON COLUMN fold_state.last_at IS 'When the last of them began';
+COMMENT ON COLUMN fold_state.last_folded IS 'Deltas that it folded';
+COMMENT ON COLUMN fold_state.last_seconds IS 'How long it took, in seconds';
+COMMENT ON COLUMN fold_state.refused_launches IS 'Background workers that the server had no slot for, as far as sessions could tell later';
+COMMENT ON COLUMN fold_state.maintained_at IS 'When background maintenance was last done';
+COMMENT ON INDEX fold_state_pkey IS 'Keeps it at one row';
+
+INSERT INTO fold_state DEFAULT VALUES;
+
+CREATE FUNCTION create_partitions_unless_busy() RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $create_partitions_unless_busy$
+BEGIN
+    IF NOT EXISTS (SELECT FROM missing_partitions()) THEN
+        RETURN;
+    END IF;
+    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
+    IF NOT EXISTS (SELECT FROM execution_history_default
+                   WHERE created_at >= date_trunc((SELECT partition_step FROM ledger), now(), 'UTC')) THEN
+        PERFORM create_partitions();
+    END IF;
+EXCEPTION WHEN lock_not_available THEN
+    NULL;
+END
+$create_partitions_unless_busy$;
+
+COMMENT ON FUNCTION create_partitions_unless_busy() IS
+'Makes the partitions of the coming months (weeks or days) if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
+
+-- The row of fold_state is what one fold holds against another. Work is bounded by the place of the first delta to be left:
+-- those before it are taken, wherever vacuum has let a writer put them.
+-- Grouping for all cubes at once needs memory for their cells; with less, every cube sorts the deltas, three times slower.
+CREATE FUNCTION fold(max_deltas bigint DEFAULT 1000000) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+SET work_mem = '256MB'
+SET jit = off
+SET synchronize_seqscans = off
+AS $fold$
+<<fold>>
+DECLARE
+    began       timestamptz := clock_timestamp();
+    first_after tid;
+    folded      bigint;
+    emptied     tid[];
+BEGIN
+    PERFORM FROM fold_state FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+
+    SELECT coalesce((SELECT d.ctid FROM usage_deltas AS d OFFSET max_deltas LIMIT 1), '(4294967295,0)') INTO first_after;
+
+    -- both parts see the same snapshot, hence the same deltas; those that commit meanwhile stay for the next fold
+    WITH taken AS (
+        DELETE FROM usage_deltas AS d WHERE d.ctid < first_after RETURNING 1
+    ), upserted AS (
+        INSERT INTO usage_cubes AS cell
+        SELECT * FROM rolled_up('deltas', first_after => first_after) AS change
+        ORDER BY change.customer_id, change.bucket
+        ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+        DO UPDATE SET
+            executions         = cell.executions         + excluded.executions,
+            succeeded          = cell.succeeded          + excluded.succeeded,
+            failed             = cell.failed             + excluded.failed,
+            timed_out          = cell.timed_out          + excluded.timed_out,
+            cancelled          = cell.cancelled          + excluded.cancelled,
+            open               = cell.open               + excluded.open,
+            unpriced           = cell.unpriced           + excluded.unpriced,
+            unreported         = cell.unreported         + excluded.unreported,
+            estimated          = cell.estimated          + excluded.estimated,
+            byok               = cell.byok               + excluded.byok,
+            input_tokens       = cell.input_tokens       + excluded.input_tokens,
+            cache_read_tokens  = cell.cache_read_tokens  + excluded.cache_read_tokens,
+            cache_write_tokens = cell.cache_write_tokens + excluded.cache_write_tokens,
+            output_tokens      = cell.output_tokens      + excluded.output_tokens,
+            reasoning_tokens   = cell.reasoning_tokens   + excluded.reasoning_tokens,
+            cost               = cell.cost               + excluded.cost,
+            billed_cost        = cell.billed_cost        + excluded.billed_cost,
+            shadow_cost        = cell.shadow_cost        + excluded.shadow_cost,
+            duration_us        = cell.duration_us        + excluded.duration_us,
+            queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
+            duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
+            queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
+        RETURNING ctid, executions, billed_cost
+    )
+    SELECT (SELECT count(*) FROM taken),
+           array_agg(ctid) FILTER (WHERE executions = 0 AND billed_cost = 0)
+    INTO folded, emptied
+    FROM upserted;
+
+    -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
+    IF emptied IS NOT NULL THEN
+        DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND billed_cost = 0;
+    END IF;
+
+    UPDATE fold_state SET
+        folds = folds + 1,
+        folded = fold_state.folded + fold.folded,
+        last_at = began,
+        last_folded = fold.folded,
+        last_seconds = extract(epoch FROM clock_timestamp() - began)
+    WHERE fold.folded > 0;
+    PERFORM create_partitions_unless_busy();
+    RETURN folded;
+END
+$fold$;
+
+COMMENT ON FUNCTION fold(bigint) IS
+'Moves the committed deltas, about max_deltas at most, into the cubes and returns how many there were. Happens by itself too, unless usage_meter.fold_threshold is 0. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months (weeks or days), three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
+
+CREATE FUNCTION maintain_after_fold(refused bigint) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $maintain_after_fold$
+BEGIN
+    UPDATE fold_state SET refused_launches = refused_launches + refused WHERE refused > 0;
+    UPDATE fold_state SET maintained_at = now() WHERE maintained_at < now() - interval '1 hour';
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    RETURN maintain();
+END
+$maintain_after_fold$;
+
+COMMENT ON FUNCTION maintain_after_fold(bigint) IS
+'What the background worker does after it has folded: notes how many launches were refused, and calls maintain() once an hour.';
+
+CREATE VIEW fold_status WITH (security_invoker = true) AS
+SELECT pending.deltas AS backlog,
+       pending.oldest_bucket,
+       CASE WHEN pending.deltas > 0 THEN now() - s.last_at ELSE interval '0' END AS lag,
+       s.folds, s.folded,
+       s.last_at, s.last_folded, s.last_seconds,
+       round(s.last_folded / nullif(s.last_seconds, 0)) AS last_per_second,
+       s.refused_launches,
+       pg_relation_size('usage_deltas') / current_setting('block_size')::bigint AS delta_pages,
+       pg_stat_get_dead_tuples('usage_deltas'::regclass) AS dead_deltas,
+       (SELECT now() - min(a.xact_start) FROM pg_stat_activity AS a
+        WHERE a.datname = current_database() AND a.backend_xmin IS NOT NULL) AS oldest_snapshot,
+       s.maintained_at
+FROM fold_state AS s
+CROSS JOIN (SELECT count(*) AS deltas, min(d.bucket) AS oldest_bucket FROM usage_deltas AS d) AS pending;
+
+COMMENT ON VIEW fold_status IS 'How folding gets on: one row';
+COMMENT ON COLUMN fold_status.backlog IS 'Deltas that are committed and not folded';
+COMMENT ON COLUMN fold_status.oldest_bucket IS 'The earliest quarter hour that they are about';
+COMMENT ON COLUMN fold_status.lag IS 'Time since the last fold that found something, zero where nothing waits; NULL before the first';
+COMMENT ON COLUMN fold_status.folds IS 'Folds that found something';
+COMMENT ON COLUMN fold_status.folded IS 'Deltas folded by all of them';
+COMMENT ON COLUMN fold_status.last_at IS 'When the last of them began';
+COMMENT ON COLUMN fold_status.last_folded IS 'Deltas that it folded';
+COMMENT ON COLUMN fold_status.last_seconds IS 'How long it took, in seconds';
+COMMENT ON COLUMN fold_status.last_per_second IS 'Its rate, in deltas a second';
+COMMENT ON COLUMN fold_status.refused_launches IS 'Background workers that the server had no slot for';
+COMMENT ON COLUMN fold_status.delta_pages IS 'Size of usage_deltas in pages, dead ones included';
+COMMENT ON COLUMN fold_status.dead_deltas IS 'Folded deltas that vacuum has not removed, as the statistics have it';
+COMMENT ON COLUMN fold_status.oldest_snapshot IS 'Age of the oldest transaction with a snapshot, which keeps vacuum from removing what was folded since; of the caller''s own role only, unless it may read all statistics';
+COMMENT ON COLUMN fold_status.maintained_at IS 'When background maintenance was last done';
