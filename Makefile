@@ -52,9 +52,13 @@ LEDGER_SQL = \
 	sql/ledger/10_cells.sql \
 	sql/ledger/20_prices.sql \
 	sql/ledger/30_execution_history.sql \
+	sql/ledger/35_request_claims.sql \
+	sql/ledger/36_quarantine.sql \
 	sql/ledger/40_rollups.sql \
+	sql/ledger/45_corrections.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
+	sql/ledger/65_recording.sql \
 	sql/ledger/70_proof.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.

@@ -31,4 +31,13 @@
 #define MyLocalTransactionId (MyProc->lxid)
 #endif
 
+/* 16 added onlySummarizing, for updates that change no other index. */
+#if PG_VERSION_NUM >= 160000
+#define insert_index_tuples(result, slot, estate, conflicts, arbiters) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, conflicts, arbiters, false)
+#else
+#define insert_index_tuples(result, slot, estate, conflicts, arbiters) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, conflicts, arbiters)
+#endif
+
 #endif							/* USAGE_METER_COMPAT_H */

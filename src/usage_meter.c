@@ -17,6 +17,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "ledger/quarantine.h"
 #include "pricing/price_book.h"
 
 PG_MODULE_MAGIC;
@@ -27,5 +28,6 @@ void
 _PG_init(void)
 {
 	price_book_init();
+	quarantine_init();
 	MarkGUCPrefixReserved("usage_meter");
 }

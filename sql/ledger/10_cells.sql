@@ -67,8 +67,8 @@ COMMENT ON COLUMN usage_cell.cache_read_tokens IS 'Input tokens read from a cach
 COMMENT ON COLUMN usage_cell.cache_write_tokens IS 'Input tokens written to a cache';
 COMMENT ON COLUMN usage_cell.output_tokens IS 'Output tokens, reasoning included';
 COMMENT ON COLUMN usage_cell.reasoning_tokens IS 'Reasoning tokens, a part of output_tokens';
-COMMENT ON COLUMN usage_cell.cost IS 'Cost of the executions that are not deleted, in the currency of the ledger';
-COMMENT ON COLUMN usage_cell.billed_cost IS 'Cost that stays billed: deleting an execution does not reduce it';
+COMMENT ON COLUMN usage_cell.cost IS 'Cost of the executions that are not deleted, less credits, in the currency of the ledger';
+COMMENT ON COLUMN usage_cell.billed_cost IS 'Cost that stays billed: deleting an execution does not reduce it, only a credit does';
 COMMENT ON COLUMN usage_cell.shadow_cost IS 'What executions with the customer''s own key would have cost';
 COMMENT ON COLUMN usage_cell.duration_us IS 'Sum of durations in microseconds';
 COMMENT ON COLUMN usage_cell.queue_time_us IS 'Sum of queue times in microseconds';
@@ -76,10 +76,11 @@ COMMENT ON COLUMN usage_cell.duration_sketch IS 'Distribution of durations in mi
 COMMENT ON COLUMN usage_cell.queue_time_sketch IS 'Distribution of queue times in milliseconds';
 
 CREATE TABLE ledger (
-    only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
-    version   text        NOT NULL,
-    currency  text        NOT NULL DEFAULT 'USD',
-    made_at   timestamptz NOT NULL DEFAULT now()
+    only_row           boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    version            text        NOT NULL,
+    currency           text        NOT NULL DEFAULT 'USD',
+    made_at            timestamptz NOT NULL DEFAULT now(),
+    request_retention  interval    NOT NULL DEFAULT '90 days'
 );
 
 COMMENT ON TABLE ledger IS 'One row: what this ledger is';
@@ -87,6 +88,7 @@ COMMENT ON COLUMN ledger.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN ledger.version IS 'Version of usage_meter whose ledger this is';
 COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and costs';
 COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
+COMMENT ON COLUMN ledger.request_retention IS 'How long a request_id is remembered: a repetition that comes later is a new execution';
 COMMENT ON INDEX ledger_pkey IS 'Keeps it at one row';
 
 INSERT INTO ledger (version)

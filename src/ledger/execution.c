@@ -9,6 +9,7 @@
 
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+#include "utils/rel.h"
 
 #include "ledger/execution.h"
 
@@ -69,4 +70,23 @@ execution_microseconds(const Execution *row, HistoryColumn column)
 	microseconds = DirectFunctionCall2(numeric_mul, execution_value(row, column),
 									   NumericGetDatum(int64_to_numeric(1000)));
 	return DatumGetInt64(DirectFunctionCall1(numeric_int8, microseconds));
+}
+
+/* Of several refusals the first is noted. */
+void
+execution_refuse(const Execution *row, HistoryColumn column, Refusal refusal)
+{
+	AttrNumber	attnum = row->attnums[column];
+
+	if (row->refusal == NULL)
+		ereport(ERROR,
+				(errcode(refusal.sqlstate),
+				 errmsg_internal("%s", refusal.message),
+				 errdetail_internal("%s", refusal.detail),
+				 errhint("%s", refusal.hint),
+				 errtablecol(row->relation, attnum)));
+	if (execution_is_refused(row))
+		return;
+	refusal.column = NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
+	*row->refusal = refusal;
 }
