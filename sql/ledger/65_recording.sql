@@ -267,11 +267,13 @@ BEGIN
         END;
     END LOOP;
     RETURN errors;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN NULL;
 END
 $type_errors$;
 
 COMMENT ON FUNCTION type_errors(jsonb) IS
-'Members of a record whose values are not of the type of their column, each with what the server says; NULL if there are none. An INSERT that fails for one does not name it.';
+'Members of a record whose values are not of the type of their column, each with what the server says; NULL if there are none, or if it can be no record. An INSERT that fails for one does not name it.';
 
 CREATE FUNCTION attempt_record(sent jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
