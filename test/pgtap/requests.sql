@@ -77,7 +77,7 @@ SELECT is(rows_of(insertion('r2', 'input_tokens = 77')), 0::bigint, 'one that is
 SELECT is(rows_of(insertion('upsert', 'id, status = ''00000000-0000-7000-8000-000000000001'', ''running''')), 1::bigint, 'an execution with an id begins');
 SELECT is(rows_of(insertion('upsert', 'id, status, input_tokens = ''00000000-0000-7000-8000-000000000001'', ''success'', 3')
                   || ' ON CONFLICT (id, created_at) DO UPDATE SET status = excluded.status, input_tokens = excluded.input_tokens'), 1::bigint, 'and is finished by an upsert');
-SELECT is(format('%s %s %s', count(*), min(status), trim_scale(min(cost))), '1 success 3', 'which counts once') FROM execution_history WHERE request_id = 'upsert';
+SELECT is(format('%s %s %s', count(*), min(status), min(input_tokens)), '1 success 3', 'which counts once') FROM execution_history WHERE request_id = 'upsert';
 SELECT is(rows_of(insertion('nothing', 'id = ''00000000-0000-7000-8000-000000000001''') || ' ON CONFLICT DO NOTHING'), 0::bigint, 'ON CONFLICT DO NOTHING leaves a claim');
 SELECT is(rows_of('DELETE FROM execution_history WHERE request_id = ''upsert''') + rows_of(insertion('nothing')) + rows_of(insertion('upsert')), 3::bigint, 'which is free without an execution');
 
@@ -131,7 +131,10 @@ DROP TRIGGER added ON request_claims;
 ALTER TABLE request_claims ADD CONSTRAINT added CHECK (request_id <> 'checked'), ADD COLUMN added text;
 CREATE INDEX added ON request_claims (lower(request_id));
 SELECT matches(error_of(insertion('checked')), '^23514 .*violates check constraint', 'a constraint of the owner holds');
-SELECT is(rows_of(insertion('Index')) + (SELECT count(*) FROM request_claims WHERE lower(request_id) = 'index'), 2::bigint, 'so does an index');
+SELECT is(rows_of(insertion('Index')), 1::bigint, 'with an index of the owner');
+SET enable_seqscan = off;
+SELECT is(count(*), 1::bigint, 'a claim is found by it') FROM request_claims WHERE lower(request_id) = 'index';
+RESET enable_seqscan;
 DELETE FROM quarantine;
 
 -- a ledger that is renamed in between
@@ -194,9 +197,7 @@ SELECT results_eq($$SELECT outcome, execution_id FROM log_execution('globex', in
 SELECT results_eq($$SELECT outcome, execution_id FROM log_execution('globex', duration_ms => -1)$$, $$VALUES ('quarantined', NULL::uuid)$$, 'by setting');
 RESET usage_meter.on_bad_row;
 -- the examples of the systems that are replaced
-SELECT results_eq($$SELECT e.section, e.input_tokens, e.output_tokens, e.total_tokens, e.user_id, e.customer_id, e.status
-        FROM (SELECT log_usage(section => 'chat', prompt_tokens => 10, completion_tokens => 5) AS id OFFSET 0) AS l JOIN LATERAL (SELECT * FROM execution_history) AS e USING (id)$$,
-    $$SELECT 'chat', 10::bigint, 5::bigint, 15::bigint, current_user::text, current_user::text, 'success' WHERE false$$, 'log_usage() is seen by the next statement only');
+SELECT log_usage(section => 'chat', prompt_tokens => 10, completion_tokens => 5) \gset
 SELECT results_eq($$SELECT section, input_tokens, output_tokens, total_tokens, user_id, customer_id, status FROM execution_history WHERE section = 'chat'$$,
     $$SELECT 'chat', 10::bigint, 5::bigint, 15::bigint, current_user::text, current_user::text, 'success'$$, 'log_usage() needs a section and counts');
 SELECT log_usage('rag', 150, 80, 1200, true, 'user-1', metadata => '{"conversation_id": "c", "chunks_retrieved": 5}'),
@@ -207,7 +208,7 @@ SELECT results_eq($$SELECT section, customer_id, status, duration_ms, error_mess
 
 -- ---- ingest
 
-PREPARE ingested (jsonb) AS SELECT record, outcome, execution_id IS NOT NULL, (SELECT string_agg(error ->> 'field', ',') FROM jsonb_array_elements(errors) AS error) FROM ingest($1);
+PREPARE ingested (jsonb) AS SELECT record, outcome, execution_id IS NOT NULL, (SELECT string_agg(error ->> 'field', ',') COLLATE "C" FROM jsonb_array_elements(errors) AS error) FROM ingest($1);
 SELECT results_eq($$EXECUTE ingested ('{"customer_id": "json", "provider": "acme", "model": "echo", "input_tokens": 4}')$$, $$VALUES (1, 'accepted', true, NULL)$$, 'one record');
 SELECT results_eq($$EXECUTE ingested ('[]')$$, $$SELECT 1, '', true, '' WHERE false$$, 'none');
 SELECT results_eq($$EXECUTE ingested ('[{"customer_id": "json", "request_id": "j1"}, {"customer_id": "json", "request_id": "j1"}, {"customer_id": "json", "request_id": "j1", "metadata": null}]')$$,
