@@ -60,13 +60,17 @@ LEDGER_SQL = \
 	sql/ledger/24_cost.sql \
 	sql/ledger/26_catalogue.sql \
 	sql/ledger/30_execution_history.sql \
+	sql/ledger/32_request_claims.sql \
+	sql/ledger/34_quarantine.sql \
 	sql/ledger/35_partitions.sql \
 	sql/ledger/40_rollups.sql \
+	sql/ledger/43_corrections.sql \
 	sql/ledger/45_fold.sql \
 	sql/ledger/47_retention.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
 	sql/ledger/65_rerate.sql \
+	sql/ledger/67_recording.sql \
 	sql/ledger/70_proof.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.

@@ -46,4 +46,13 @@
 #define vacuum_relations(relations, params, context) vacuum(relations, params, NULL, true)
 #endif
 
+/* 16 added onlySummarizing, for updates that change no other index. */
+#if PG_VERSION_NUM >= 160000
+#define insert_index_tuples(result, slot, estate, conflicts, arbiters) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, conflicts, arbiters, false)
+#else
+#define insert_index_tuples(result, slot, estate, conflicts, arbiters) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, conflicts, arbiters)
+#endif
+
 #endif							/* USAGE_METER_COMPAT_H */

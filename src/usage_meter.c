@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "ledger/fold_worker.h"
+#include "ledger/quarantine.h"
 #include "ledger/rerate.h"
 #include "pricing/price_book.h"
 
@@ -30,6 +31,7 @@ _PG_init(void)
 {
 	price_book_init();
 	fold_worker_init();
+	quarantine_init();
 	rerate_init();
 	MarkGUCPrefixReserved("usage_meter");
 }

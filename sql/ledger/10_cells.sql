@@ -67,8 +67,8 @@ COMMENT ON COLUMN usage_cell.cache_read_tokens IS 'Input tokens read from a cach
 COMMENT ON COLUMN usage_cell.cache_write_tokens IS 'Input tokens written to a cache';
 COMMENT ON COLUMN usage_cell.output_tokens IS 'Output tokens, reasoning included';
 COMMENT ON COLUMN usage_cell.reasoning_tokens IS 'Reasoning tokens, a part of output_tokens';
-COMMENT ON COLUMN usage_cell.cost IS 'Cost of the executions that are not deleted, in the currency of the ledger';
-COMMENT ON COLUMN usage_cell.billed_cost IS 'Cost that stays billed: deleting an execution does not reduce it';
+COMMENT ON COLUMN usage_cell.cost IS 'Cost of the executions that are not deleted, less credits, in the currency of the ledger';
+COMMENT ON COLUMN usage_cell.billed_cost IS 'Cost that stays billed: deleting an execution does not reduce it, only a credit does';
 COMMENT ON COLUMN usage_cell.shadow_cost IS 'What executions with the customer''s own key would have cost';
 COMMENT ON COLUMN usage_cell.duration_us IS 'Sum of durations in microseconds';
 COMMENT ON COLUMN usage_cell.queue_time_us IS 'Sum of queue times in microseconds';
@@ -76,11 +76,12 @@ COMMENT ON COLUMN usage_cell.duration_sketch IS 'Distribution of durations in mi
 COMMENT ON COLUMN usage_cell.queue_time_sketch IS 'Distribution of queue times in milliseconds';
 
 CREATE TABLE ledger (
-    only_row  boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
-    version   text        NOT NULL,
-    currency  text        NOT NULL DEFAULT 'USD',
-    made_at   timestamptz NOT NULL DEFAULT now(),
-    partition_step text   NOT NULL DEFAULT 'month' CHECK (partition_step IN ('month', 'week', 'day'))
+    only_row           boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+    version            text        NOT NULL,
+    currency           text        NOT NULL DEFAULT 'USD',
+    made_at            timestamptz NOT NULL DEFAULT now(),
+    partition_step     text        NOT NULL DEFAULT 'month' CHECK (partition_step IN ('month', 'week', 'day')),
+    request_retention  interval    NOT NULL DEFAULT '90 days'
 );
 
 COMMENT ON TABLE ledger IS 'One row: what this ledger is';
@@ -89,6 +90,7 @@ COMMENT ON COLUMN ledger.version IS 'Version of usage_meter whose ledger this is
 COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and costs';
 COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
 COMMENT ON COLUMN ledger.partition_step IS 'How long a partition of execution_history that is made from now on is: month, week or day';
+COMMENT ON COLUMN ledger.request_retention IS 'How long a request_id is remembered: a repetition that comes later is a new execution';
 COMMENT ON INDEX ledger_pkey IS 'Keeps it at one row';
 
 INSERT INTO ledger (version)

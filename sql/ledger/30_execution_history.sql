@@ -47,6 +47,7 @@ CREATE TABLE execution_history (
     shadow_cost         numeric,
     price_id            bigint,
     price_status        text,
+    credited_cost       numeric,
     metadata            jsonb,
     deleted_at          timestamptz,
     deleted_reason      text,
@@ -74,8 +75,8 @@ COMMENT ON COLUMN execution_history.section IS 'Section (feature of the applicat
 COMMENT ON COLUMN execution_history.user_id IS 'User on whose behalf it ran';
 COMMENT ON COLUMN execution_history.api_key_id IS 'API key (seat) that was used; never its secret';
 COMMENT ON COLUMN execution_history.environment IS 'production, sandbox or another environment of the application';
-COMMENT ON COLUMN execution_history.source IS 'System that recorded the execution';
-COMMENT ON COLUMN execution_history.request_id IS 'The caller''s own identity of the request';
+COMMENT ON COLUMN execution_history.source IS 'System that recorded the execution; request_id is unique within it';
+COMMENT ON COLUMN execution_history.request_id IS 'The caller''s own identity of the request: an execution that repeats one of the same customer and source is not written again; NULL or '''' for none';
 COMMENT ON COLUMN execution_history.status IS 'pending, running, success, failed, timeout or cancelled';
 COMMENT ON COLUMN execution_history.error_code IS 'Code of the failure';
 COMMENT ON COLUMN execution_history.error_message IS 'Text of the failure';
@@ -102,8 +103,9 @@ COMMENT ON COLUMN execution_history.reported_cost IS 'Cost that the caller gave'
 COMMENT ON COLUMN execution_history.shadow_cost IS 'What it would have cost without the customer''s own key';
 COMMENT ON COLUMN execution_history.price_id IS 'Price list that was applied';
 COMMENT ON COLUMN execution_history.price_status IS 'pending, priced, unpriced, byok or reported';
+COMMENT ON COLUMN execution_history.credited_cost IS 'Part of the cost that was given back by credit(); what counts in reports and bills is cost - credited_cost';
 COMMENT ON COLUMN execution_history.metadata IS 'Anything else the application wants to keep';
-COMMENT ON COLUMN execution_history.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost';
+COMMENT ON COLUMN execution_history.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost; set by delete_execution()';
 COMMENT ON COLUMN execution_history.deleted_reason IS 'Why it was deleted';
 COMMENT ON INDEX execution_history_pkey IS 'One execution by its id and time';
 COMMENT ON INDEX execution_history_customer_created_idx IS 'A customer''s executions by time';

@@ -79,8 +79,8 @@ BEGIN ATOMIC
            counts.one * coalesce(e.cache_write_tokens, 0),
            counts.one * coalesce(e.output_tokens, 0),
            counts.one * coalesce(e.reasoning_tokens, 0),
-           counts.one * coalesce(e.cost, 0),
-           coalesce(e.cost, 0),
+           counts.one * counts.billed_cost,
+           counts.billed_cost,
            counts.one * coalesce(e.shadow_cost, 0),
            counts.one * coalesce(counts.duration_us, 0),
            counts.one * coalesce(counts.queue_time_us, 0),
@@ -88,13 +88,14 @@ BEGIN ATOMIC
            value_sketch(CASE WHEN counts.one = 1 THEN counts.queue_time_us END / 1000::float8)
     FROM execution_history AS e
     CROSS JOIN LATERAL (SELECT CASE WHEN e.deleted_at IS NULL THEN 1::bigint ELSE 0 END AS one,
+                               coalesce(e.cost, 0) - coalesce(e.credited_cost, 0) AS billed_cost,
                                round(e.duration_ms * 1000)::bigint AS duration_us,
                                round(e.queue_time_ms * 1000)::bigint AS queue_time_us) AS counts
     WHERE e.created_at >= since AND e.created_at < until;
 END;
 
 COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz) IS
-'The executions created in [since, until), each as the cell it adds to usage. A deleted execution counts only in billed_cost.';
+'The executions created in [since, until), each as the cell it adds to usage. A deleted execution counts only in billed_cost. What was credited counts in no cost.';
 
 -- Cells of the deltas or of raw executions, grouped into the cells of every cube. Inlined, so that only one source is read.
 CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity', first_after tid DEFAULT '(4294967295,0)')

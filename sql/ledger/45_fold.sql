@@ -101,16 +101,16 @@ BEGIN
             queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
             duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
             queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
-        RETURNING ctid, executions, billed_cost
+        RETURNING ctid, executions, cost, billed_cost
     )
     SELECT (SELECT count(*) FROM taken),
-           array_agg(ctid) FILTER (WHERE executions = 0 AND billed_cost = 0)
+           array_agg(ctid) FILTER (WHERE executions = 0 AND cost = 0 AND billed_cost = 0)
     INTO folded, emptied
     FROM upserted;
 
     -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
     IF emptied IS NOT NULL THEN
-        DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND billed_cost = 0;
+        DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND cost = 0 AND billed_cost = 0;
     END IF;
 
     UPDATE fold_state SET

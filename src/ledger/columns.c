@@ -39,6 +39,8 @@ static const ColumnSpec history_columns[HISTORY_COLUMNS] = {
 	[HISTORY_USER_ID] = {"user_id", TEXTOID},
 	[HISTORY_API_KEY_ID] = {"api_key_id", TEXTOID},
 	[HISTORY_ENVIRONMENT] = {"environment", TEXTOID},
+	[HISTORY_SOURCE] = {"source", TEXTOID},
+	[HISTORY_REQUEST_ID] = {"request_id", TEXTOID},
 	[HISTORY_STATUS] = {"status", TEXTOID},
 	[HISTORY_PROVIDER] = {"provider", TEXTOID},
 	[HISTORY_MODEL] = {"model", TEXTOID},
@@ -62,6 +64,7 @@ static const ColumnSpec history_columns[HISTORY_COLUMNS] = {
 	[HISTORY_SHADOW_COST] = {"shadow_cost", NUMERICOID},
 	[HISTORY_PRICE_ID] = {"price_id", INT8OID},
 	[HISTORY_PRICE_STATUS] = {"price_status", TEXTOID},
+	[HISTORY_CREDITED_COST] = {"credited_cost", NUMERICOID},
 	[HISTORY_DELETED_AT] = {"deleted_at", TIMESTAMPTZOID},
 };
 
@@ -101,6 +104,16 @@ static const ColumnSpec delta_columns[DELTA_COLUMNS] = {
 	[DELTA_QUEUE_TIME_SKETCH] = {"queue_time_sketch", InvalidOid},
 };
 
+static const ColumnSpec claim_columns[CLAIM_COLUMNS] = {
+	[CLAIM_CUSTOMER_ID] = {"customer_id", TEXTOID},
+	[CLAIM_SOURCE] = {"source", TEXTOID},
+	[CLAIM_REQUEST_ID] = {"request_id", TEXTOID},
+	[CLAIM_FINGERPRINT] = {"fingerprint", INT8OID},
+	[CLAIM_EXECUTION_ID] = {"execution_id", UUIDOID},
+	[CLAIM_CREATED_AT] = {"created_at", TIMESTAMPTZOID},
+	[CLAIM_CLAIMED_AT] = {"claimed_at", TIMESTAMPTZOID},
+};
+
 static bool
 is_column(TupleDesc desc, int index, const ColumnSpec *spec)
 {
@@ -125,7 +138,7 @@ find_column(Relation relation, const ColumnSpec *spec, int start)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" of \"%s\" does not exist", spec->name, RelationGetRelationName(relation)),
-			 errdetail("usage_meter keeps the rollups of the ledger by this column."),
+			 errdetail("usage_meter keeps the ledger by this column."),
 			 errhint("Add it again with its type, or restore the table from a dump.")));
 	return -1;					/* keep compiler quiet */
 }
@@ -141,7 +154,7 @@ check_type(Relation relation, const ColumnSpec *spec, Oid type, int index)
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("column \"%s\" of \"%s\" has type %s", spec->name, RelationGetRelationName(relation),
 					format_type_be(actual)),
-			 errdetail("usage_meter keeps the rollups of the ledger by this column, as type %s.",
+			 errdetail("usage_meter keeps the ledger by this column, as type %s.",
 					   format_type_be(type)),
 			 errhint("Change the type back.")));
 }
@@ -170,4 +183,10 @@ void
 delta_columns_resolve(Relation deltas, Oid sketch_type, AttrNumber *attnums)
 {
 	resolve(deltas, delta_columns, DELTA_COLUMNS, sketch_type, attnums);
+}
+
+void
+claim_columns_resolve(Relation claims, AttrNumber *attnums)
+{
+	resolve(claims, claim_columns, CLAIM_COLUMNS, InvalidOid, attnums);
 }

@@ -33,6 +33,8 @@ typedef enum HistoryColumn
 	HISTORY_USER_ID,
 	HISTORY_API_KEY_ID,
 	HISTORY_ENVIRONMENT,
+	HISTORY_SOURCE,
+	HISTORY_REQUEST_ID,
 	HISTORY_STATUS,
 	HISTORY_PROVIDER,
 	HISTORY_MODEL,
@@ -56,6 +58,7 @@ typedef enum HistoryColumn
 	HISTORY_SHADOW_COST,
 	HISTORY_PRICE_ID,
 	HISTORY_PRICE_STATUS,
+	HISTORY_CREDITED_COST,
 	HISTORY_DELETED_AT
 } HistoryColumn;
 
@@ -102,7 +105,22 @@ typedef enum DeltaColumn
 #define DELTA_COLUMNS		(DELTA_QUEUE_TIME_SKETCH + 1)
 #define DELTA_DIMENSIONS	(DELTA_API_KEY_ID - DELTA_CUSTOMER_ID + 1)
 
+/* Columns of request_claims; the first three are its primary key. */
+typedef enum ClaimColumn
+{
+	CLAIM_CUSTOMER_ID,
+	CLAIM_SOURCE,
+	CLAIM_REQUEST_ID,
+	CLAIM_FINGERPRINT,
+	CLAIM_EXECUTION_ID,
+	CLAIM_CREATED_AT,
+	CLAIM_CLAIMED_AT
+} ClaimColumn;
+
+#define CLAIM_COLUMNS		(CLAIM_CLAIMED_AT + 1)
+
 extern void history_columns_resolve(Relation history, AttrNumber *attnums);
 extern void delta_columns_resolve(Relation deltas, Oid sketch_type, AttrNumber *attnums);
+extern void claim_columns_resolve(Relation claims, AttrNumber *attnums);
 
 #endif							/* USAGE_METER_LEDGER_COLUMNS_H */

@@ -333,18 +333,20 @@ add_usage(DeltaWriter *writer, DeltaGroup *group, const Execution *row, int sign
 	add_count(group, DELTA_REASONING_TOKENS, sign * execution_int64(row, HISTORY_REASONING_TOKENS));
 
 	add_money(writer, group, DELTA_COST, row, HISTORY_COST, sign);
+	add_money(writer, group, DELTA_COST, row, HISTORY_CREDITED_COST, -sign);
 	add_money(writer, group, DELTA_SHADOW_COST, row, HISTORY_SHADOW_COST, sign);
 	add_time(writer, &group->times[0], row, HISTORY_DURATION_MS, sign);
 	add_time(writer, &group->times[1], row, HISTORY_QUEUE_TIME_MS, sign);
 }
 
-/* A deleted execution has left analytics; what was billed stays billed. */
+/* A deleted execution has left analytics; what was billed stays billed, but for credits. */
 static void
 add_execution(DeltaWriter *writer, const Execution *row, int sign)
 {
 	DeltaGroup *group = find_group(writer, row);
 
 	add_money(writer, group, DELTA_BILLED_COST, row, HISTORY_COST, sign);
+	add_money(writer, group, DELTA_BILLED_COST, row, HISTORY_CREDITED_COST, -sign);
 	if (execution_is_null(row, HISTORY_DELETED_AT))
 		add_usage(writer, group, row, sign);
 }

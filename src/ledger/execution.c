@@ -11,6 +11,7 @@
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+#include "utils/rel.h"
 
 #include "ledger/execution.h"
 
@@ -105,4 +106,23 @@ int
 execution_status(const Execution *row)
 {
 	return execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
+}
+
+/* Of several refusals the first is noted. */
+void
+execution_refuse(const Execution *row, HistoryColumn column, Refusal refusal)
+{
+	AttrNumber	attnum = row->attnums[column];
+
+	if (row->refusal == NULL)
+		ereport(ERROR,
+				(errcode(refusal.sqlstate),
+				 errmsg_internal("%s", refusal.message),
+				 errdetail_internal("%s", refusal.detail),
+				 errhint("%s", refusal.hint),
+				 errtablecol(row->relation, attnum)));
+	if (execution_is_refused(row))
+		return;
+	refusal.column = NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
+	*row->refusal = refusal;
 }

@@ -63,14 +63,37 @@ extern const char *const status_names[EXECUTION_STATUSES];
 extern const char *const token_source_names[TOKEN_SOURCES];
 extern const char *const price_status_names[PRICE_STATUSES];
 
-/* The row: all columns of the table, and where ours are among them. */
+/*
+ * Why a row is not accepted: what an error would say.  The column is the one to
+ * blame.
+ */
+typedef struct Refusal
+{
+	int			sqlstate;		/* 0: the row is accepted */
+	const char *column;
+	const char *message;
+	const char *detail;
+	const char *hint;
+} Refusal;
+
+/*
+ * The row: all columns of the table, and where ours are among them.  A refusal
+ * is noted in it where there is room, and raised where there is none.
+ */
 typedef struct Execution
 {
 	Relation	relation;
 	const AttrNumber *attnums;	/* by HistoryColumn */
 	Datum	   *values;
 	bool	   *nulls;
+	Refusal    *refusal;
 } Execution;
+
+static inline bool
+execution_is_refused(const Execution *row)
+{
+	return row->refusal != NULL && row->refusal->sqlstate != 0;
+}
 
 static inline bool
 execution_is_null(const Execution *row, HistoryColumn column)
@@ -129,5 +152,7 @@ extern bool execution_same_value(const Execution *a, const Execution *b, History
 extern int	execution_word(const Execution *row, HistoryColumn column,
 						   const char *const *words, int count);
 extern int64 execution_microseconds(const Execution *row, HistoryColumn column);
+
+extern void execution_refuse(const Execution *row, HistoryColumn column, Refusal refusal);
 
 #endif							/* USAGE_METER_LEDGER_EXECUTION_H */

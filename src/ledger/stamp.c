@@ -37,6 +37,8 @@
 #include "ledger/execution.h"
 #include "ledger/execution_price.h"
 #include "ledger/execution_report.h"
+#include "ledger/quarantine.h"
+#include "ledger/request_claim.h"
 #include "ledger/rerate.h"
 
 PG_FUNCTION_INFO_V1(stamp_execution);
@@ -88,16 +90,17 @@ column_name(const Execution *row, HistoryColumn column)
 	return NameStr(execution_attribute(row, column)->attname);
 }
 
-/* Raise an error about a column: "input_tokens of an execution ..." */
+/* Refuse the row for a column: "input_tokens of an execution ..." */
 static void
 refuse(const Execution *row, HistoryColumn column, const char *what, const char *detail, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("%s of an execution %s", column_name(row, column), what),
-			 errdetail_internal("%s", detail),
-			 errhint("%s", hint),
-			 errtablecol(row->relation, row->attnums[column])));
+	execution_refuse(row, column, (Refusal)
+					 {
+						 .sqlstate = ERRCODE_CHECK_VIOLATION,
+						 .message = psprintf("%s of an execution %s", column_name(row, column), what),
+						 .detail = detail,
+						 .hint = hint
+					 });
 }
 
 static void
@@ -262,6 +265,7 @@ validate(const Execution *row)
 	check_duration(row, HISTORY_QUEUE_TIME_MS);
 	check_amount(row, HISTORY_COST);
 	check_amount(row, HISTORY_REPORTED_COST);
+	check_amount(row, HISTORY_CREDITED_COST);
 	check_times(row);
 	check_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
 	check_word(row, HISTORY_TOKEN_SOURCE, token_source_names, TOKEN_SOURCES);
@@ -415,13 +419,15 @@ is_moved(const Execution *row)
 	return !execution_is_null(row, HISTORY_CREATED_AT);
 }
 
-/* Returns what was used. */
+/* Returns what was used, unless the row is refused. */
 static Usage
 validate_and_complete(Execution *row)
 {
-	Usage		usage;
+	Usage		usage = {0};
 
 	validate(row);
+	if (execution_is_refused(row))
+		return usage;
 	usage = execution_usage(row);
 	complete_duration(row);
 	complete_total(row);
@@ -437,7 +443,8 @@ stamp_new(Execution *row)
 	take_reported_cost(row);
 	execution_read_report(row);
 	usage = validate_and_complete(row);
-	execution_price(row, &usage);
+	if (!execution_is_refused(row))
+		execution_price(row, &usage);
 }
 
 /* A duration that was derived from the times follows them. */
@@ -484,6 +491,38 @@ stamped_table(FmgrInfo *flinfo, Relation relation)
 	return state->attnums;
 }
 
+/*
+ * A new row as it is to be inserted, or NULL if it is not: it repeats a request
+ * that is recorded, or is bad and now in quarantine.
+ */
+static HeapTuple
+insertion(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
+{
+	Execution	row = execution_deform(relation, attnums, tuple);
+	int64		fingerprint;
+	bool		is_new;
+
+	if (is_moved(&row))
+		return tuple;
+	row.refusal = quarantine_room();
+	fingerprint = request_fingerprint(&row);
+	stamp_new(&row);
+	is_new = !execution_is_refused(&row) && request_claim(&row, fingerprint);
+	if (execution_is_refused(&row))
+		quarantine_execution(&row, tuple);
+	return is_new ? heap_form_tuple(RelationGetDescr(relation), row.values, row.nulls) : NULL;
+}
+
+static HeapTuple
+update(Relation relation, const AttrNumber *attnums, HeapTuple old_tuple, HeapTuple new_tuple)
+{
+	Execution	old = execution_deform(relation, attnums, old_tuple);
+	Execution	new = execution_deform(relation, attnums, new_tuple);
+
+	stamp_changed(&old, &new);
+	return heap_form_tuple(RelationGetDescr(relation), new.values, new.nulls);
+}
+
 static void
 check_protocol(FunctionCallInfo fcinfo)
 {
@@ -505,26 +544,12 @@ Datum
 stamp_execution(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Relation	relation = trigdata->tg_relation;
 	const AttrNumber *attnums;
-	Execution	row;
 
 	check_protocol(fcinfo);
-	attnums = stamped_table(fcinfo->flinfo, trigdata->tg_relation);
-
-	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-	{
-		Execution	old = execution_deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
-
-		row = execution_deform(trigdata->tg_relation, attnums, trigdata->tg_newtuple);
-		stamp_changed(&old, &row);
-	}
-	else
-	{
-		row = execution_deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
-		if (is_moved(&row))
-			PG_RETURN_POINTER(trigdata->tg_trigtuple);
-		stamp_new(&row);
-	}
-
-	PG_RETURN_POINTER(heap_form_tuple(RelationGetDescr(trigdata->tg_relation), row.values, row.nulls));
+	attnums = stamped_table(fcinfo->flinfo, relation);
+	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event)
+					  ? update(relation, attnums, trigdata->tg_trigtuple, trigdata->tg_newtuple)
+					  : insertion(relation, attnums, trigdata->tg_trigtuple));
 }

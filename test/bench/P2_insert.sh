@@ -44,21 +44,26 @@ make_cluster() {
 	} | run_single start -j
 }
 
-inserts() { # plain | prepared LEDGER COUNT
+inserts() { # plain | prepared | request | prepared_request LEDGER COUNT
 	echo "SET search_path = $2"
 	awk -v kind="$1" -v count="$3" -v columns="$BENCH_COLUMNS" 'BEGIN {
+		prepared = kind ~ /^prepared/
+		request = kind ~ /request$/
+		if (request)
+			columns = columns ",request_id"
 		insert = "INSERT INTO execution_history (" columns ") VALUES "
 		constant = "\x27hot\x27, \x27project\x27, \x27chat\x27, \x27user\x27, \x27openai\x27, \x27gpt-4o\x27"
-		if (kind == "prepared")
-			print "PREPARE p (text, text, text, text, text, text, bigint, bigint, numeric, numeric) AS " insert \
-				"($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+		if (prepared)
+			print "PREPARE p (text, text, text, text, text, text, bigint, bigint, numeric, numeric" (request ? ", text" : "") \
+				") AS " insert "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10" (request ? ", $11" : "") ")"
 		for (i = 1; i <= count; i++)
-			printf "%s(%s, %d, %d, %d.%03d, %d)\n", kind == "prepared" ? "EXECUTE p " : insert, constant,
-				i * 7919 % 4001, i * 104729 % 1009, i * 15485863 % 30011, i % 1000, i * 31 % 97
+			printf "%s(%s, %d, %d, %d.%03d, %d%s)\n", prepared ? "EXECUTE p " : insert, constant,
+				i * 7919 % 4001, i * 104729 % 1009, i * 15485863 % 30011, i % 1000, i * 31 % 97,
+				request ? sprintf(", \x27request-%d-%d\x27", i * 7919 % 4001, i) : ""
 	}'
 }
 
-count_instructions() { # plain | prepared LEDGER COUNT
+count_instructions() { # KIND LEDGER COUNT
 	local run=$1_$2_$3
 	(cd "$single" && "${as_user[@]}" cp -r start "$run")
 	inserts "$@" | run_single "$run" -- valgrind -q --tool=callgrind --callgrind-out-file="$single/$run.callgrind"
@@ -66,14 +71,14 @@ count_instructions() { # plain | prepared LEDGER COUNT
 	rm -rf "${single:?}/$run"
 }
 
-instructions_per_insert() { # plain | prepared LEDGER
+instructions_per_insert() { # KIND LEDGER
 	echo $((($(<"$1_$2_$more.instructions") - $(<"$1_$2_$fewer.instructions")) / (more - fewer)))
 }
 
 # The counts do not depend on what else runs: one job a core.
 count_all() {
 	local kind ledger count
-	for kind in plain prepared; do
+	for kind in plain prepared request prepared_request; do
 		for ledger in bare metered; do
 			for count in $fewer $more; do
 				while (($(jobs -pr | wc -l) >= $(nproc))); do
@@ -100,6 +105,10 @@ measure_instructions() {
 		"$(instructions_per_insert plain bare)" "$(instructions_per_insert plain metered)" '<=' 1.45
 	report P2 "  the same prepared" "" \
 		"$(instructions_per_insert prepared bare)" "$(instructions_per_insert prepared metered)"
+	report P2 "  with a request_id" "" \
+		"$(instructions_per_insert request bare)" "$(instructions_per_insert request metered)" '<=' 1.75
+	report P2 "  with a request_id, prepared" "" \
+		"$(instructions_per_insert prepared_request bare)" "$(instructions_per_insert prepared_request metered)"
 }
 
 # ---- 16 writers -----------------------------------------------------------
