@@ -199,7 +199,7 @@ RESET usage_meter.on_bad_row;
 -- the examples of the systems that are replaced
 SELECT log_usage(section => 'chat', prompt_tokens => 10, completion_tokens => 5) \gset
 SELECT results_eq($$SELECT section, input_tokens, output_tokens, total_tokens, user_id, customer_id, status FROM execution_history WHERE section = 'chat'$$,
-    $$SELECT 'chat', 10::bigint, 5::bigint, 15::bigint, current_user::text, current_user::text, 'success'$$, 'log_usage() needs a section and counts');
+    $$SELECT 'chat', 10::bigint, 5::bigint, 15::bigint, current_user::text COLLATE "default", current_user::text COLLATE "default", 'success'$$, 'log_usage() needs a section and counts');
 SELECT log_usage('rag', 150, 80, 1200, true, 'user-1', metadata => '{"conversation_id": "c", "chunks_retrieved": 5}'),
        log_usage('workflow', 150, 80, 1200, false, 'user-1', error_message => 'boom', metadata => '{"workflow_id": "w"}', customer_id => 'team') \gset
 SELECT results_eq($$SELECT section, customer_id, status, duration_ms, error_message, metadata FROM execution_history WHERE user_id = 'user-1' ORDER BY 1$$,

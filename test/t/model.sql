@@ -1,4 +1,4 @@
--- The model of a ledger, for 004_model.pl: a plain table, what a ledger does to a row written once more in the plainest
+-- The model of a ledger, for 008_model.pl: a plain table, what a ledger does to a row written once more in the plainest
 -- PL/pgSQL, and each report as the query that defines it. It shares no code with the ledger.
 
 CREATE SCHEMA model;
