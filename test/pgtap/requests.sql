@@ -208,7 +208,7 @@ SELECT results_eq($$SELECT section, customer_id, status, duration_ms, error_mess
 
 -- ---- ingest
 
-PREPARE ingested (jsonb) AS SELECT record, outcome, execution_id IS NOT NULL, (SELECT string_agg(error ->> 'field', ',') COLLATE "C" FROM jsonb_array_elements(errors) AS error) FROM ingest($1);
+PREPARE ingested (jsonb) AS SELECT record, outcome, execution_id IS NOT NULL, (SELECT string_agg(error ->> 'field', ',' ORDER BY error ->> 'field') FROM jsonb_array_elements(errors) AS error) FROM ingest($1);
 SELECT results_eq($$EXECUTE ingested ('{"customer_id": "json", "provider": "acme", "model": "echo", "input_tokens": 4}')$$, $$VALUES (1, 'accepted', true, NULL)$$, 'one record');
 SELECT results_eq($$EXECUTE ingested ('[]')$$, $$SELECT 1, '', true, '' WHERE false$$, 'none');
 SELECT results_eq($$EXECUTE ingested ('[{"customer_id": "json", "request_id": "j1"}, {"customer_id": "json", "request_id": "j1"}, {"customer_id": "json", "request_id": "j1", "metadata": null}]')$$,
