@@ -46,6 +46,7 @@ EXTENSION_SQL = \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
 	sql/extension/40_text_key.sql \
+	sql/extension/45_text_charts.sql \
 	sql/extension/50_usage_report.sql \
 	sql/extension/90_create_usage_ledger.sql
 
@@ -54,9 +55,17 @@ LEDGER_SQL = \
 	sql/ledger/10_cells.sql \
 	sql/ledger/20_prices.sql \
 	sql/ledger/30_execution_history.sql \
+	sql/ledger/35_filter.sql \
 	sql/ledger/40_rollups.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
+	sql/ledger/61_timelines.sql \
+	sql/ledger/62_breakdowns.sql \
+	sql/ledger/63_errors.sql \
+	sql/ledger/64_executions.sql \
+	sql/ledger/65_statistics.sql \
+	sql/ledger/66_refreshed.sql \
+	sql/ledger/68_usage_aggregates.sql \
 	sql/ledger/70_proof.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.

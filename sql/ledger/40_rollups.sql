@@ -50,7 +50,7 @@ COMMENT ON FUNCTION floor_quarter(timestamptz) IS 'Start of the quarter hour tha
 COMMENT ON FUNCTION floor_day(timestamptz) IS 'Start of the UTC day that holds the instant';
 
 -- The definition, in SQL, of how an execution counts. append_deltas() says the same in C; reconcile() compares the two.
-CREATE FUNCTION execution_cells(since timestamptz, until timestamptz) RETURNS SETOF usage_cell
+CREATE FUNCTION execution_cells(since timestamptz, until timestamptz, filter jsonb DEFAULT NULL) RETURNS SETOF usage_cell
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT floor_quarter(e.created_at),
@@ -90,11 +90,11 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (SELECT CASE WHEN e.deleted_at IS NULL THEN 1::bigint ELSE 0 END AS one,
                                round(e.duration_ms * 1000)::bigint AS duration_us,
                                round(e.queue_time_ms * 1000)::bigint AS queue_time_us) AS counts
-    WHERE e.created_at >= since AND e.created_at < until;
+    WHERE e.created_at >= since AND e.created_at < until AND (filter IS NULL OR is_admitted(e, filter));
 END;
 
-COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz) IS
-'The executions created in [since, until), each as the cell it adds to usage. A deleted execution counts only in billed_cost.';
+COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz, jsonb) IS
+'The executions created in [since, until) that the filter admits, each as the cell it adds to usage. A deleted execution counts only in billed_cost.';
 
 -- Cells of the deltas or of raw executions, grouped into the cells of every cube. Inlined, so that only one source is read.
 CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
