@@ -12,9 +12,11 @@ BEGIN ATOMIC
     SELECT CASE grain
         WHEN 'day' THEN CASE
             WHEN needed <@ ARRAY['section', 'provider', 'model', 'environment'] THEN 'system_day'
+            WHEN needed <@ ARRAY['customer_id', 'project_id', 'environment'] THEN 'project_day'
             WHEN needed <@ ARRAY['customer_id', 'project_id', 'package_id', 'section', 'provider', 'model', 'environment', 'customer_tier'] THEN 'workload_day'
             WHEN needed <@ ARRAY['customer_id', 'user_id', 'api_key_id'] THEN 'actor_day' END
         WHEN 'quarter' THEN CASE
+            WHEN needed <@ ARRAY['environment'] THEN 'total_quarter'
             WHEN needed <@ ARRAY['section', 'provider', 'model', 'environment'] THEN 'system_quarter'
             WHEN needed <@ ARRAY['customer_id', 'environment'] THEN 'timeline_quarter' END
     END;
@@ -110,20 +112,31 @@ $read_edges$;
 COMMENT ON FUNCTION read_edges(timestamptz, timestamptz, text[], text) IS
 'The six instants, in order, that divide [since, until) for a read of the needed columns: raw, quarter hours, UTC days, quarter hours, raw. Raises 22023 for an inverted range.';
 
+CREATE FUNCTION cells_of(cube text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    -- that they are of no customer is known, and makes the primary key a key by time
+    SELECT format('cube = %L', cube) || CASE WHEN cube ~ '^(system|total)_' THEN ' AND customer_id = ''''' ELSE '' END;
+END;
+
+COMMENT ON FUNCTION cells_of(text) IS 'The condition that a cell is of that cube';
+
 -- The query is text, because planning is most of what a small report costs: made of only those parts that are not empty it
 -- is planned in a third of the time. The text holds names of columns and no value: those are parameters, which the planner
 -- takes as constants since the query is planned for each call.
-CREATE FUNCTION read_query(edges timestamptz[], filter jsonb) RETURNS text
+CREATE FUNCTION read_query(edges timestamptz[], needed text[], filter jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $read_query$
 DECLARE
-    conditions text := (
-        SELECT coalesce(string_agg(format(' AND is_one_of(%1$I, $4 -> %1$L)', key), ''), '')
+    day_cube     text := cube_for(needed, 'day');
+    quarter_cube text := cube_for(needed, 'quarter');
+    conditions   text := (
+        SELECT coalesce(string_agg(format(' AND is_one_of(%1$I, $2 -> %1$L)', key), ''), '')
         FROM jsonb_object_keys(filter) AS key
         WHERE key = ANY (dimensions()));
     -- a condition on a column of the history can use an index; planning is faster without
-    raw_filter text := CASE filter - 'customer_id' WHEN '{}' THEN 'NULL' ELSE '$4' END;
+    raw_filter   text := CASE filter - 'customer_id' WHEN '{}' THEN 'NULL' ELSE '$2' END;
 BEGIN
     RETURN (
         SELECT string_agg('SELECT bucket, customer_id, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, '
@@ -132,18 +145,18 @@ BEGIN
                           'cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch '
                           'FROM ' || part.source || conditions, E'\nUNION ALL ')
         FROM (VALUES
-            ('usage_cubes WHERE cube = $2 AND bucket >= $1[3] AND bucket < $1[4]', edges[3] < edges[4]),
-            ('usage_cubes WHERE cube = $3 AND bucket >= $1[2] AND bucket < $1[3]', edges[2] < edges[3]),
-            ('usage_cubes WHERE cube = $3 AND bucket >= $1[4] AND bucket < $1[5]', edges[4] < edges[5]),
-            ('usage_deltas WHERE bucket >= $1[2] AND bucket < $1[5]', true),
+            (format('usage_cubes WHERE %s AND bucket >= $1[3] AND bucket < $1[4]', cells_of(day_cube)), edges[3] < edges[4]),
+            (format('usage_cubes WHERE %s AND bucket >= $1[2] AND bucket < $1[3]', cells_of(quarter_cube)), edges[2] < edges[3]),
+            (format('usage_cubes WHERE %s AND bucket >= $1[4] AND bucket < $1[5]', cells_of(quarter_cube)), edges[4] < edges[5]),
+            ('usage_deltas WHERE bucket >= $1[2] AND bucket < $1[5]', edges[2] < edges[5] OR edges[1] = edges[6]),
             ('execution_cells($1[1], $1[2], ' || raw_filter || ') WHERE true', edges[1] < edges[2]),
             ('execution_cells($1[5], $1[6], ' || raw_filter || ') WHERE true', edges[5] < edges[6])) AS part (source, is_needed)
         WHERE part.is_needed);
 END
 $read_query$;
 
-COMMENT ON FUNCTION read_query(timestamptz[], jsonb) IS
-'The query that reads a range which read_edges() has divided. Its parameters: $1 the edges, $2 the cube of days, $3 the cube of quarter hours, $4 the filter. Part of usage_read() and usage_report().';
+COMMENT ON FUNCTION read_query(timestamptz[], text[], jsonb) IS
+'The query that reads a range which read_edges() has divided. Its parameters: $1 the edges, $2 the filter. Part of usage_read() and usage_report().';
 
 CREATE FUNCTION usage_read(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dimensions text[] DEFAULT '{}', grain text DEFAULT 'day')
 RETURNS SETOF usage_cell
@@ -154,8 +167,7 @@ DECLARE
     needed text[] := needed_dimensions(filter, dimensions);
     edges  timestamptz[] := read_edges(since, until, needed, grain);
 BEGIN
-    RETURN QUERY EXECUTE read_query(edges, filter)
-    USING edges, cube_for(needed, 'day'), cube_for(needed, 'quarter'), filter;
+    RETURN QUERY EXECUTE read_query(edges, needed, filter) USING edges, filter;
 END
 $usage_read$;
 
@@ -171,8 +183,7 @@ DECLARE
     needed text[] := needed_dimensions(filter, dimensions);
     edges  timestamptz[] := read_edges(since, until, needed, grain);
 BEGIN
-    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || read_query(edges, filter)
-    USING edges, cube_for(needed, 'day'), cube_for(needed, 'quarter'), filter;
+    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || read_query(edges, needed, filter) USING edges, filter;
 END
 $explain_read$;
 

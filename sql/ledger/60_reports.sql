@@ -57,7 +57,7 @@ DECLARE
     needed text[] := needed_dimensions(filter, dimensions);
     grain  text := CASE WHEN step IS NULL THEN 'day' ELSE report_grain(step, time_zone) END;
     edges  timestamptz[] := read_edges(coalesce(since, period_start(period, time_zone)), coalesce(until, 'infinity'), needed, grain);
-    starts text := CASE WHEN step IS NULL THEN 'NULL::timestamptz' ELSE 'date_trunc($5, bucket, $6)' END;
+    starts text := CASE WHEN step IS NULL THEN 'NULL::timestamptz' ELSE 'date_trunc($3, bucket, $4)' END;
     groups text := array_to_string(dimensions || CASE WHEN step IS NOT NULL THEN starts END, ', ');
     shown  text := (
         SELECT string_agg(CASE WHEN name = ANY (dimensions) THEN name ELSE 'NULL::text' END || ' AS ' || name, ', ' ORDER BY number)
@@ -103,11 +103,11 @@ BEGIN
                    @extschema@.total(queue_time_us) AS queue_time_us,
                    @extschema@.merge(duration_sketch) AS duration_sketch,
                    @extschema@.merge(queue_time_sketch) AS queue_time_sketch
-            FROM ($$ || read_query(edges, filter) || $$) AS cell
+            FROM ($$ || read_query(edges, needed, filter) || $$) AS cell
             GROUP BY $$ || coalesce(nullif(groups, ''), '()') || $$
         ) AS total
         WHERE executions <> 0 OR billed_cost <> 0$$
-    USING edges, cube_for(needed, 'day'), cube_for(needed, 'quarter'), filter, step, time_zone;
+    USING edges, filter, step, time_zone;
 END
 $usage_report$;
 
