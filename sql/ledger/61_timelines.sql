@@ -69,11 +69,12 @@ BEGIN ATOMIC
         SELECT nullif(coalesce(timeline.since, period_start(period, time_zone)), '-infinity') AS since,
                nullif(coalesce(timeline.until, CASE WHEN coalesce(timeline.since, period_start(period, time_zone)) > '-infinity' THEN now() END), 'infinity') AS until
     ), bounds AS (
-        -- a range without an end has the steps up to the last that was used
+        -- a range without an end has the steps up to the last that was used, an empty one has none
         SELECT least(date_trunc(step, range.since, time_zone), min(used.starts)) AS first,
                greatest(date_trunc(step, range.until - interval '1 microsecond', time_zone), max(used.starts)) AS last
         FROM range LEFT JOIN used ON true
         GROUP BY range.since, range.until
+        HAVING range.since < range.until OR range.since IS NULL OR range.until IS NULL
     )
     SELECT steps.starts,
            coalesce(used.executions, 0), coalesce(used.succeeded, 0), coalesce(used.failed, 0), coalesce(used.timed_out, 0),
