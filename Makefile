@@ -49,6 +49,7 @@ EXTENSION_SQL = \
 	sql/extension/30_triggers.sql \
 	sql/extension/35_cost.sql \
 	sql/extension/40_text_key.sql \
+	sql/extension/45_text_charts.sql \
 	sql/extension/50_usage_report.sql \
 	sql/extension/90_create_usage_ledger.sql
 
@@ -63,14 +64,22 @@ LEDGER_SQL = \
 	sql/ledger/32_request_claims.sql \
 	sql/ledger/34_quarantine.sql \
 	sql/ledger/35_partitions.sql \
+	sql/ledger/38_filter.sql \
 	sql/ledger/40_rollups.sql \
 	sql/ledger/43_corrections.sql \
 	sql/ledger/45_fold.sql \
 	sql/ledger/47_retention.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
-	sql/ledger/65_rerate.sql \
+	sql/ledger/61_timelines.sql \
+	sql/ledger/62_breakdowns.sql \
+	sql/ledger/63_errors.sql \
+	sql/ledger/64_executions.sql \
+	sql/ledger/65_statistics.sql \
+	sql/ledger/66_refreshed.sql \
 	sql/ledger/67_recording.sql \
+	sql/ledger/68_usage_aggregates.sql \
+	sql/ledger/69_rerate.sql \
 	sql/ledger/70_proof.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.

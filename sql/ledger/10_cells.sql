@@ -79,6 +79,7 @@ CREATE TABLE ledger (
     only_row           boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
     version            text        NOT NULL,
     currency           text        NOT NULL DEFAULT 'USD',
+    max_page           integer     NOT NULL DEFAULT 500 CHECK (max_page BETWEEN 1 AND 1000),
     made_at            timestamptz NOT NULL DEFAULT now(),
     partition_step     text        NOT NULL DEFAULT 'month' CHECK (partition_step IN ('month', 'week', 'day')),
     request_retention  interval    NOT NULL DEFAULT '90 days'
@@ -88,6 +89,7 @@ COMMENT ON TABLE ledger IS 'One row: what this ledger is';
 COMMENT ON COLUMN ledger.only_row IS 'Always true: there is one row';
 COMMENT ON COLUMN ledger.version IS 'Version of usage_meter whose ledger this is';
 COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and costs';
+COMMENT ON COLUMN ledger.max_page IS 'Rows that a page of executions has at most, up to 1,000';
 COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
 COMMENT ON COLUMN ledger.partition_step IS 'How long a partition of execution_history that is made from now on is: month, week or day';
 COMMENT ON COLUMN ledger.request_retention IS 'How long a request_id is remembered: a repetition that comes later is a new execution';

@@ -16,22 +16,26 @@ CREATE TABLE usage_cubes (
     CONSTRAINT usage_cubes_pkey PRIMARY KEY (
         cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
 ) PARTITION BY LIST (cube);
-CREATE INDEX usage_cubes_bucket_idx ON usage_cubes (bucket);
+CREATE INDEX usage_cubes_bucket_idx ON usage_cubes USING brin (bucket);
 
 CREATE TABLE workload_day     PARTITION OF usage_cubes FOR VALUES IN ('workload_day')     WITH (fillfactor = 70);
 CREATE TABLE actor_day        PARTITION OF usage_cubes FOR VALUES IN ('actor_day')        WITH (fillfactor = 70);
 CREATE TABLE system_day       PARTITION OF usage_cubes FOR VALUES IN ('system_day')       WITH (fillfactor = 70);
+CREATE TABLE project_day      PARTITION OF usage_cubes FOR VALUES IN ('project_day')      WITH (fillfactor = 70);
 CREATE TABLE timeline_quarter PARTITION OF usage_cubes FOR VALUES IN ('timeline_quarter') WITH (fillfactor = 70);
 CREATE TABLE system_quarter   PARTITION OF usage_cubes FOR VALUES IN ('system_quarter')   WITH (fillfactor = 70);
+CREATE TABLE total_quarter    PARTITION OF usage_cubes FOR VALUES IN ('total_quarter')    WITH (fillfactor = 70);
 
 COMMENT ON TABLE usage_cubes IS 'Folded usage. Each cube holds all executions by some of the dimensions; the others are '''' in its cells.';
 COMMENT ON COLUMN usage_cubes.cube IS 'The cube that the cell belongs to, and the name of its partition';
 COMMENT ON TABLE workload_day IS 'UTC days by customer, project, package, section, provider, model, environment and tier';
 COMMENT ON TABLE actor_day IS 'UTC days by customer, user and API key';
 COMMENT ON TABLE system_day IS 'UTC days by section, provider, model and environment, over all customers';
+COMMENT ON TABLE project_day IS 'UTC days by customer, project and environment';
 COMMENT ON TABLE timeline_quarter IS 'Quarter hours by customer and environment';
 COMMENT ON TABLE system_quarter IS 'Quarter hours by section, provider, model and environment, over all customers';
-COMMENT ON INDEX usage_cubes_pkey IS 'A cell; and a customer''s cells by time';
+COMMENT ON TABLE total_quarter IS 'Quarter hours by environment, over all customers';
+COMMENT ON INDEX usage_cubes_pkey IS 'A cell; and the cells of a customer, or of all customers together, by time';
 COMMENT ON INDEX usage_cubes_bucket_idx IS 'Ranges of time over all customers';
 
 CREATE FUNCTION floor_quarter(instant timestamptz) RETURNS timestamptz
@@ -50,7 +54,7 @@ COMMENT ON FUNCTION floor_quarter(timestamptz) IS 'Start of the quarter hour tha
 COMMENT ON FUNCTION floor_day(timestamptz) IS 'Start of the UTC day that holds the instant';
 
 -- The definition, in SQL, of how an execution counts. append_deltas() says the same in C; reconcile() compares the two.
-CREATE FUNCTION execution_cells(since timestamptz, until timestamptz) RETURNS SETOF usage_cell
+CREATE FUNCTION execution_cells(since timestamptz, until timestamptz, filter jsonb DEFAULT NULL) RETURNS SETOF usage_cell
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT floor_quarter(e.created_at),
@@ -91,13 +95,14 @@ BEGIN ATOMIC
                                coalesce(e.cost, 0) - coalesce(e.credited_cost, 0) AS billed_cost,
                                round(e.duration_ms * 1000)::bigint AS duration_us,
                                round(e.queue_time_ms * 1000)::bigint AS queue_time_us) AS counts
-    WHERE e.created_at >= since AND e.created_at < until;
+    WHERE e.created_at >= since AND e.created_at < until AND (filter IS NULL OR is_admitted(e, filter));
 END;
 
-COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz) IS
-'The executions created in [since, until), each as the cell it adds to usage. A deleted execution counts only in billed_cost. What was credited counts in no cost.';
+COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz, jsonb) IS
+'The executions created in [since, until) that the filter admits, each as the cell it adds to usage. A deleted execution counts only in billed_cost. What was credited counts in no cost.';
 
 -- Cells of the deltas or of raw executions, grouped into the cells of every cube. Inlined, so that only one source is read.
+-- The coarse cubes are made of the cells of fine ones, which are far fewer.
 CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity', first_after tid DEFAULT '(4294967295,0)')
 RETURNS TABLE (
     bucket timestamptz, customer_id text, project_id text, package_id text, section text, provider text, model text,
@@ -110,41 +115,71 @@ RETURNS TABLE (
     cube text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
+    WITH fine (
+        bucket, customer_id, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id,
+        executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok,
+        input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+        cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch, cube
+    ) AS (
+        SELECT coalesce(cell.quarter, cell.day),
+               coalesce(cell.customer_id, ''), coalesce(cell.project_id, ''), coalesce(cell.package_id, ''),
+               coalesce(cell.section, ''), coalesce(cell.provider, ''), coalesce(cell.model, ''),
+               coalesce(cell.environment, ''), coalesce(cell.customer_tier, ''), coalesce(cell.user_id, ''),
+               coalesce(cell.api_key_id, ''),
+               coalesce(total(cell.executions), 0), coalesce(total(cell.succeeded), 0),
+               coalesce(total(cell.failed), 0), coalesce(total(cell.timed_out), 0),
+               coalesce(total(cell.cancelled), 0), coalesce(total(cell.open), 0),
+               coalesce(total(cell.unpriced), 0), coalesce(total(cell.unreported), 0),
+               coalesce(total(cell.estimated), 0), coalesce(total(cell.byok), 0),
+               coalesce(total(cell.input_tokens), 0), coalesce(total(cell.cache_read_tokens), 0),
+               coalesce(total(cell.cache_write_tokens), 0), coalesce(total(cell.output_tokens), 0),
+               coalesce(total(cell.reasoning_tokens), 0),
+               coalesce(total(cell.cost), 0), coalesce(total(cell.billed_cost), 0), coalesce(total(cell.shadow_cost), 0),
+               coalesce(total(cell.duration_us), 0), coalesce(total(cell.queue_time_us), 0),
+               coalesce(merge(cell.duration_sketch), value_sketch(NULL)), coalesce(merge(cell.queue_time_sketch), value_sketch(NULL)),
+               CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day'
+                    WHEN GROUPING(cell.user_id) = 0 THEN 'actor_day'
+                    WHEN GROUPING(cell.customer_id) = 0 THEN 'timeline_quarter'
+                    ELSE 'system_quarter' END
+        FROM (SELECT floor_day(d.bucket) AS day, d.bucket AS quarter, d.*
+              FROM usage_deltas AS d
+              WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until AND d.ctid < first_after
+              UNION ALL
+              SELECT floor_day(e.bucket), e.bucket, e.*
+              FROM execution_cells(since, until) AS e
+              WHERE source = 'history') AS cell
+        GROUP BY GROUPING SETS (
+            (cell.day, cell.customer_id, cell.project_id, cell.package_id, cell.section, cell.provider, cell.model,
+             cell.environment, cell.customer_tier),
+            (cell.day, cell.customer_id, cell.user_id, cell.api_key_id),
+            (cell.quarter, cell.customer_id, cell.environment),
+            (cell.quarter, cell.section, cell.provider, cell.model, cell.environment))
+    )
+    SELECT * FROM fine
+    UNION ALL
     SELECT coalesce(cell.quarter, cell.day),
-           coalesce(cell.customer_id, ''), coalesce(cell.project_id, ''), coalesce(cell.package_id, ''),
+           coalesce(cell.customer_id, ''), coalesce(cell.project_id, ''), '',
            coalesce(cell.section, ''), coalesce(cell.provider, ''), coalesce(cell.model, ''),
-           coalesce(cell.environment, ''), coalesce(cell.customer_tier, ''), coalesce(cell.user_id, ''),
-           coalesce(cell.api_key_id, ''),
-           coalesce(total(cell.executions), 0), coalesce(total(cell.succeeded), 0),
-           coalesce(total(cell.failed), 0), coalesce(total(cell.timed_out), 0),
-           coalesce(total(cell.cancelled), 0), coalesce(total(cell.open), 0),
-           coalesce(total(cell.unpriced), 0), coalesce(total(cell.unreported), 0),
-           coalesce(total(cell.estimated), 0), coalesce(total(cell.byok), 0),
-           coalesce(total(cell.input_tokens), 0), coalesce(total(cell.cache_read_tokens), 0),
-           coalesce(total(cell.cache_write_tokens), 0), coalesce(total(cell.output_tokens), 0),
-           coalesce(total(cell.reasoning_tokens), 0),
-           coalesce(total(cell.cost), 0), coalesce(total(cell.billed_cost), 0), coalesce(total(cell.shadow_cost), 0),
-           coalesce(total(cell.duration_us), 0), coalesce(total(cell.queue_time_us), 0),
-           coalesce(merge(cell.duration_sketch), value_sketch(NULL)), coalesce(merge(cell.queue_time_sketch), value_sketch(NULL)),
-           CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day'
-                WHEN GROUPING(cell.user_id) = 0 THEN 'actor_day'
-                WHEN GROUPING(cell.day) = 0 THEN 'system_day'
-                WHEN GROUPING(cell.customer_id) = 0 THEN 'timeline_quarter'
-                ELSE 'system_quarter' END
-    FROM (SELECT floor_day(d.bucket) AS day, d.bucket AS quarter, d.*
-          FROM usage_deltas AS d
-          WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until AND d.ctid < first_after
-          UNION ALL
-          SELECT floor_day(e.bucket), e.bucket, e.*
-          FROM execution_cells(since, until) AS e
-          WHERE source = 'history') AS cell
+           coalesce(cell.environment, ''), '', '', '',
+           total(cell.executions), total(cell.succeeded), total(cell.failed), total(cell.timed_out),
+           total(cell.cancelled), total(cell.open),
+           total(cell.unpriced), total(cell.unreported), total(cell.estimated), total(cell.byok),
+           total(cell.input_tokens), total(cell.cache_read_tokens), total(cell.cache_write_tokens),
+           total(cell.output_tokens), total(cell.reasoning_tokens),
+           total(cell.cost), total(cell.billed_cost), total(cell.shadow_cost),
+           total(cell.duration_us), total(cell.queue_time_us),
+           merge(cell.duration_sketch), merge(cell.queue_time_sketch),
+           CASE WHEN GROUPING(cell.project_id) = 0 THEN 'project_day'
+                WHEN GROUPING(cell.model) = 0 THEN 'system_day'
+                ELSE 'total_quarter' END
+    FROM (SELECT floor_day(f.bucket) AS day, f.bucket AS quarter, f.*
+          FROM fine AS f
+          WHERE f.cube IN ('workload_day', 'system_quarter')) AS cell
     GROUP BY GROUPING SETS (
-        (cell.day, cell.customer_id, cell.project_id, cell.package_id, cell.section, cell.provider, cell.model,
-         cell.environment, cell.customer_tier),
-        (cell.day, cell.customer_id, cell.user_id, cell.api_key_id),
-        (cell.day, cell.section, cell.provider, cell.model, cell.environment),
-        (cell.quarter, cell.customer_id, cell.environment),
-        (cell.quarter, cell.section, cell.provider, cell.model, cell.environment));
+        (cell.cube, cell.day, cell.customer_id, cell.project_id, cell.environment),
+        (cell.cube, cell.day, cell.section, cell.provider, cell.model, cell.environment),
+        (cell.cube, cell.quarter, cell.environment))
+    HAVING cell.cube = CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day' ELSE 'system_quarter' END;
 END;
 
 COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz, tid) IS

@@ -100,13 +100,12 @@ $maintain$;
 COMMENT ON FUNCTION maintain() IS
 'What has to be done now and then: makes partitions ahead, and drops expired executions and payloads. Waits for nobody. Happens by itself, hourly while there is something to fold. Returns how many partitions and payloads it dropped.';
 
--- Read by usage_read() where it is about to look at raw executions of [since, until), a part of the range it was asked for.
-CREATE FUNCTION has_raw(since timestamptz, until timestamptz, filter jsonb, dimensions text[]) RETURNS boolean
+-- Asked by read_query() where it is about to look at raw executions of [since, until), a part of the range it was asked for.
+CREATE FUNCTION has_raw(since timestamptz, until timestamptz, needed text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT
 AS $has_raw$
 DECLARE
-    needed     text[] := needed_dimensions(filter, dimensions);
     kept_since timestamptz := (SELECT r.dropped_until FROM retention AS r WHERE r.table_name = 'execution_history');
 BEGIN
     IF since >= kept_since OR since >= until THEN
@@ -122,5 +121,5 @@ BEGIN
 END
 $has_raw$;
 
-COMMENT ON FUNCTION has_raw(timestamptz, timestamptz, jsonb, text[]) IS
+COMMENT ON FUNCTION has_raw(timestamptz, timestamptz, text[]) IS
 'True if the raw executions of [since, until) are all kept. Raises 55000 if not, with the finest range that can be answered by the dimensions.';

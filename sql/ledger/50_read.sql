@@ -12,9 +12,11 @@ BEGIN ATOMIC
     SELECT CASE grain
         WHEN 'day' THEN CASE
             WHEN needed <@ ARRAY['section', 'provider', 'model', 'environment'] THEN 'system_day'
+            WHEN needed <@ ARRAY['customer_id', 'project_id', 'environment'] THEN 'project_day'
             WHEN needed <@ ARRAY['customer_id', 'project_id', 'package_id', 'section', 'provider', 'model', 'environment', 'customer_tier'] THEN 'workload_day'
             WHEN needed <@ ARRAY['customer_id', 'user_id', 'api_key_id'] THEN 'actor_day' END
         WHEN 'quarter' THEN CASE
+            WHEN needed <@ ARRAY['environment'] THEN 'total_quarter'
             WHEN needed <@ ARRAY['section', 'provider', 'model', 'environment'] THEN 'system_quarter'
             WHEN needed <@ ARRAY['customer_id', 'environment'] THEN 'timeline_quarter' END
     END;
@@ -28,8 +30,6 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $needed_dimensions$
 DECLARE
-    known   text[] := ARRAY['customer_id', 'project_id', 'package_id', 'section', 'provider', 'model', 'environment',
-                            'customer_tier', 'user_id', 'api_key_id'];
     needed  text[];
     unknown text;
 BEGIN
@@ -40,11 +40,14 @@ BEGIN
     END IF;
 
     needed := coalesce(dimensions, '{}') || ARRAY(SELECT jsonb_object_keys(coalesce(filter, '{}')));
-    SELECT name INTO unknown FROM unnest(needed) AS name WHERE name <> ALL (known) OR name IS NULL LIMIT 1;
+    SELECT name INTO unknown
+    FROM unnest(needed) WITH ORDINALITY AS n (name, number)
+    WHERE (name <> ALL (dimensions()) OR name IS NULL) AND (name <> ALL (raw_filters()) OR number <= cardinality(dimensions))
+    LIMIT 1;
     IF FOUND THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('unknown dimension %L', unknown),
-            HINT = format('The dimensions are %s.', array_to_string(known, ', '));
+            HINT = format('The dimensions are %s. A filter may also be by %s.', array_to_string(dimensions(), ', '), array_to_string(raw_filters(), ', '));
     END IF;
     SELECT key INTO unknown
     FROM jsonb_each(filter) AS member (key, choice)
@@ -62,26 +65,14 @@ END
 $needed_dimensions$;
 
 COMMENT ON FUNCTION needed_dimensions(jsonb, text[]) IS
-'Dimensions that a read needs: those filtered and those grouped by. Raises 22023 for one that does not exist.';
+'Columns that a read needs: those filtered and those grouped by. A filter may name columns that no cube holds; what it asks is read from raw executions. Raises 22023 for a column that does not exist.';
 
-CREATE FUNCTION filter_values(choice jsonb) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE jsonb_typeof(choice)
-        WHEN 'array' THEN ARRAY(SELECT coalesce(element, '') FROM jsonb_array_elements_text(choice) AS element)
-        ELSE ARRAY[coalesce(choice #>> '{}', '')] END;
-END;
-
-COMMENT ON FUNCTION filter_values(jsonb) IS
-'Values that one member of a filter admits: those of an array, or the one value. null stands for executions that name none.';
-
-CREATE FUNCTION read_edges(since timestamptz, until timestamptz, filter jsonb, dimensions text[], grain text)
+CREATE FUNCTION read_edges(since timestamptz, until timestamptz, needed text[], grain text)
 RETURNS timestamptz[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $read_edges$
 DECLARE
-    needed    text[] := needed_dimensions(filter, dimensions);
     quarters  boolean := cube_for(needed, 'quarter') IS NOT NULL;
     first     timestamptz := floor_quarter(since);
     last      timestamptz := floor_quarter(until);
@@ -118,59 +109,84 @@ BEGIN
 END
 $read_edges$;
 
-COMMENT ON FUNCTION read_edges(timestamptz, timestamptz, jsonb, text[], text) IS
-'The six instants, in order, that divide [since, until): raw, quarter hours, UTC days, quarter hours, raw. Immutable, so that a plan for a given range knows which partitions it needs.';
+COMMENT ON FUNCTION read_edges(timestamptz, timestamptz, text[], text) IS
+'The six instants, in order, that divide [since, until) for a read of the needed columns: raw, quarter hours, UTC days, quarter hours, raw. Raises 22023 for an inverted range.';
+
+CREATE FUNCTION cells_of(cube text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    -- that they are of no customer is known, and makes the primary key a key by time
+    SELECT format('cube = %L', cube) || CASE WHEN cube ~ '^(system|total)_' THEN ' AND customer_id = ''''' ELSE '' END;
+END;
+
+COMMENT ON FUNCTION cells_of(text) IS 'The condition that a cell is of that cube';
+
+-- The query is text, because planning is most of what a small report costs: made of only those parts that are not empty it
+-- is planned in a third of the time. The text holds names of columns and no value: those are parameters, which the planner
+-- takes as constants since the query is planned for each call.
+CREATE FUNCTION read_query(edges timestamptz[], needed text[], filter jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+AS $read_query$
+DECLARE
+    day_cube     text := cube_for(needed, 'day');
+    quarter_cube text := cube_for(needed, 'quarter');
+    conditions   text := (
+        SELECT coalesce(string_agg(format(' AND is_one_of(%1$I, $2 -> %1$L)', key), ''), '')
+        FROM jsonb_object_keys(filter) AS key
+        WHERE key = ANY (dimensions()));
+    -- a condition on a column of the history can use an index; planning is faster without
+    raw_filter   text := CASE filter - 'customer_id' WHEN '{}' THEN 'NULL' ELSE '$2' END;
+    raw_source   text := 'execution_cells($1[%1$s], $1[%2$s], ' || raw_filter || ') WHERE has_raw($1[%1$s], $1[%2$s], %3$L)';
+BEGIN
+    RETURN (
+        SELECT string_agg('SELECT bucket, customer_id, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, '
+                          'executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok, '
+                          'input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, '
+                          'cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch '
+                          'FROM ' || part.source || conditions, E'\nUNION ALL ')
+        FROM (VALUES
+            (format('usage_cubes WHERE %s AND bucket >= $1[3] AND bucket < $1[4]', cells_of(day_cube)), edges[3] < edges[4]),
+            (format('usage_cubes WHERE %s AND bucket >= $1[2] AND bucket < $1[3]', cells_of(quarter_cube)), edges[2] < edges[3]),
+            (format('usage_cubes WHERE %s AND bucket >= $1[4] AND bucket < $1[5]', cells_of(quarter_cube)), edges[4] < edges[5]),
+            ('usage_deltas WHERE bucket >= $1[2] AND bucket < $1[5]', edges[2] < edges[5] OR edges[1] = edges[6]),
+            (format(raw_source, 1, 2, needed), edges[1] < edges[2]),
+            (format(raw_source, 5, 6, needed), edges[5] < edges[6])) AS part (source, is_needed)
+        WHERE part.is_needed);
+END
+$read_query$;
+
+COMMENT ON FUNCTION read_query(timestamptz[], text[], jsonb) IS
+'The query that reads a range which read_edges() has divided. Its parameters: $1 the edges, $2 the filter. Part of usage_read() and usage_report().';
 
 CREATE FUNCTION usage_read(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dimensions text[] DEFAULT '{}', grain text DEFAULT 'day')
 RETURNS SETOF usage_cell
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT cell.bucket, cell.customer_id, cell.project_id, cell.package_id, cell.section, cell.provider, cell.model,
-           cell.environment, cell.customer_tier, cell.user_id, cell.api_key_id,
-           cell.executions, cell.succeeded, cell.failed, cell.timed_out, cell.cancelled, cell.open,
-           cell.unpriced, cell.unreported, cell.estimated, cell.byok,
-           cell.input_tokens, cell.cache_read_tokens, cell.cache_write_tokens, cell.output_tokens, cell.reasoning_tokens,
-           cell.cost, cell.billed_cost, cell.shadow_cost, cell.duration_us, cell.queue_time_us,
-           cell.duration_sketch, cell.queue_time_sketch
-    FROM (
-        SELECT c.* FROM usage_cubes AS c
-        WHERE c.cube = cube_for(needed_dimensions(filter, dimensions), 'day')
-          AND c.bucket >= (read_edges(since, until, filter, dimensions, grain))[3]
-          AND c.bucket <  (read_edges(since, until, filter, dimensions, grain))[4]
-        UNION ALL
-        SELECT c.* FROM usage_cubes AS c
-        WHERE c.cube = cube_for(needed_dimensions(filter, dimensions), 'quarter')
-          AND c.bucket >= (read_edges(since, until, filter, dimensions, grain))[2]
-          AND c.bucket <  (read_edges(since, until, filter, dimensions, grain))[3]
-        UNION ALL
-        SELECT c.* FROM usage_cubes AS c
-        WHERE c.cube = cube_for(needed_dimensions(filter, dimensions), 'quarter')
-          AND c.bucket >= (read_edges(since, until, filter, dimensions, grain))[4]
-          AND c.bucket <  (read_edges(since, until, filter, dimensions, grain))[5]
-        UNION ALL
-        SELECT d.*, NULL FROM usage_deltas AS d
-        WHERE d.bucket >= (SELECT (read_edges(since, until, filter, dimensions, grain))[2])
-          AND d.bucket <  (SELECT (read_edges(since, until, filter, dimensions, grain))[5])
-        UNION ALL
-        SELECT e.*, NULL FROM execution_cells(
-            since, (read_edges(since, until, filter, dimensions, grain))[2]) AS e
-        WHERE has_raw(since, (read_edges(since, until, filter, dimensions, grain))[2], filter, dimensions)
-        UNION ALL
-        SELECT e.*, NULL FROM execution_cells(
-            (read_edges(since, until, filter, dimensions, grain))[5], until) AS e
-        WHERE has_raw((read_edges(since, until, filter, dimensions, grain))[5], until, filter, dimensions)
-    ) AS cell
-    WHERE (filter -> 'customer_id'   IS NULL OR cell.customer_id   = ANY (filter_values(filter -> 'customer_id')))
-      AND (filter -> 'project_id'    IS NULL OR cell.project_id    = ANY (filter_values(filter -> 'project_id')))
-      AND (filter -> 'package_id'    IS NULL OR cell.package_id    = ANY (filter_values(filter -> 'package_id')))
-      AND (filter -> 'section'       IS NULL OR cell.section       = ANY (filter_values(filter -> 'section')))
-      AND (filter -> 'provider'      IS NULL OR cell.provider      = ANY (filter_values(filter -> 'provider')))
-      AND (filter -> 'model'         IS NULL OR cell.model         = ANY (filter_values(filter -> 'model')))
-      AND (filter -> 'environment'   IS NULL OR cell.environment   = ANY (filter_values(filter -> 'environment')))
-      AND (filter -> 'customer_tier' IS NULL OR cell.customer_tier = ANY (filter_values(filter -> 'customer_tier')))
-      AND (filter -> 'user_id'       IS NULL OR cell.user_id       = ANY (filter_values(filter -> 'user_id')))
-      AND (filter -> 'api_key_id'    IS NULL OR cell.api_key_id    = ANY (filter_values(filter -> 'api_key_id')));
-END;
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $usage_read$
+DECLARE
+    needed text[] := needed_dimensions(filter, dimensions);
+    edges  timestamptz[] := read_edges(since, until, needed, grain);
+BEGIN
+    RETURN QUERY EXECUTE read_query(edges, needed, filter) USING edges, filter;
+END
+$usage_read$;
 
 COMMENT ON FUNCTION usage_read(timestamptz, timestamptz, jsonb, text[], text) IS
 'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''quarter'' no cell spans more than a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range, 55000 where executions that it would need are not kept.';
+
+CREATE FUNCTION explain_read(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dimensions text[] DEFAULT '{}', grain text DEFAULT 'day')
+RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $explain_read$
+DECLARE
+    needed text[] := needed_dimensions(filter, dimensions);
+    edges  timestamptz[] := read_edges(since, until, needed, grain);
+BEGIN
+    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || read_query(edges, needed, filter) USING edges, filter;
+END
+$explain_read$;
+
+COMMENT ON FUNCTION explain_read(timestamptz, timestamptz, jsonb, text[], text) IS
+'What usage_read() looks at for the same arguments: the plan of its query, with the cubes and partitions it needs.';

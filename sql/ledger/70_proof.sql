@@ -9,7 +9,7 @@ BEGIN ATOMIC
     WITH days AS (
         SELECT greatest(floor_day(edges[1]), (SELECT r.dropped_until FROM retention AS r WHERE r.table_name = 'execution_history')) AS since,
                CASE WHEN floor_day(edges[6]) < edges[6] THEN floor_day(edges[6]) + interval '24 hours' ELSE edges[6] END AS until
-        FROM read_edges(reconcile.since, reconcile.until, '{}', '{}', 'day') AS edges
+        FROM read_edges(reconcile.since, reconcile.until, '{}', 'day') AS edges
     ), cell AS (
         SELECT 1 AS sign, stored.* FROM days, usage_cubes AS stored
         WHERE stored.bucket >= days.since AND stored.bucket < days.until

@@ -438,6 +438,7 @@ INSERT INTO execution_history_2020_01 (customer_id, provider, model, created_at,
 SELECT set_eq($$SELECT cube, bucket, measure, difference FROM reconcile() WHERE measure IN ('executions', 'cost') AND cube LIKE '%day'$$,
     $$VALUES ('workload_day', '2020-01-31'::timestamptz, 'executions', '-1'), ('workload_day', '2020-01-31', 'cost', '-3'),
              ('actor_day', '2020-01-31', 'executions', '-1'), ('actor_day', '2020-01-31', 'cost', '-3'),
+             ('project_day', '2020-01-31', 'executions', '-1'), ('project_day', '2020-01-31', 'cost', '-3'),
              ('system_day', '2020-01-31', 'executions', '-1'), ('system_day', '2020-01-31', 'cost', '-3')$$,
     'reconcile() sees what a missing trigger missed');
 SELECT isnt_empty($$SELECT * FROM reconcile('2020-01-31 20:00', '2020-01-31 21:00')$$, 'also when asked for a part of its day');

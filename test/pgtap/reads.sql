@@ -188,8 +188,8 @@ SELECT number,
                      ('api_key_id', ARRAY['key 1', NULL])) AS filterable (d, v)
         WHERE choice(number, 'filter ' || d, CASE d WHEN 'customer_id' THEN 3 ELSE 12 END) = 0),
        zone
-FROM generate_series(1, 170) AS number,
-     LATERAL (SELECT (ARRAY['UTC', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/New_York', 'Europe/Berlin', 'Pacific/Chatham'])[1 + choice(number, 'zone', 6)]) AS zones (zone),
+FROM generate_series(1, 200) AS number,
+     LATERAL (SELECT (ARRAY['UTC', 'Asia/Kathmandu', 'Australia/Lord_Howe', 'America/New_York', 'Europe/Berlin', 'Pacific/Chatham', 'Asia/Kolkata'])[1 + choice(number, 'zone', 7)]) AS zones (zone),
      LATERAL (SELECT array_agg(e ORDER BY e) FROM unnest(ARRAY[
          edge(number, 'a', zone), edge(number, 'b', zone), edge(number, 'c', zone), edge(number, 'd', zone)]) AS e) AS ranges (edges);
 
@@ -279,6 +279,57 @@ END $$;
 SELECT cmp_ok(count(*), '>=', 200::bigint, 'cases') FROM cases;
 SELECT cmp_ok(sum(least(1, (SELECT count(*) FROM defined(dimensions, step, since, until, filter, time_zone)))), '>', 150::numeric, 'most of which find something') FROM cases;
 SELECT check_case(c) FROM cases AS c ORDER BY number;
+
+-- ---- each named report adds up to the same: days, hours, weeks and months to the range, shares to the whole
+
+CREATE FUNCTION named_wrong(c cases) RETURNS TABLE (number integer, report text, reported text, expected text) LANGUAGE sql STABLE AS $$
+    WITH whole AS MATERIALIZED (
+        SELECT coalesce(sum(executions), 0) AS executions, coalesce(sum(cost), 0) AS cost, coalesce(sum(total_tokens), 0) AS tokens,
+               coalesce(sum(failed + timed_out + cancelled), 0) AS unsuccessful
+        FROM defined('{}', NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+    ), found (report, executions, cost, tokens) AS (
+        SELECT 'summary', executions, cost, total_tokens FROM summary(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'daily', sum(executions), sum(cost), sum(total_tokens) FROM daily(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'hourly', sum(executions), sum(cost), sum(total_tokens) FROM hourly(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'weekly', sum(executions), sum(cost), sum(total_tokens) FROM weekly(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'monthly', sum(executions), sum(cost), sum(total_tokens) FROM monthly(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'hourly_pattern', sum(executions), sum(cost), sum(total_tokens) FROM hourly_pattern(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'models', sum(executions), sum(cost), sum(total_tokens) FROM models(NULL, (c).since, (c).until, (c).filter, (c).time_zone)
+        UNION ALL
+        SELECT 'breakdown by ' || dimension, sum(b.executions), sum(b.cost), sum(b.total_tokens)
+        FROM unnest(ARRAY['project_id', 'user_id', 'customer_id']) AS dimension,
+             breakdown(dimension, NULL, (c).since, (c).until, (c).filter, (c).time_zone, choice((c).number, 'n', 3)) AS b
+        GROUP BY dimension
+        UNION ALL
+        SELECT 'executions', count(*), NULL, NULL
+        FROM executions(NULL, (c).since, (c).until, (c).filter, (c).time_zone, 1000)
+    )
+    SELECT (c).number, found.report, format('%s %s %s', found.executions, trim_scale(found.cost), found.tokens), format('%s %s %s', whole.executions, trim_scale(whole.cost), whole.tokens)
+    FROM found, whole
+    WHERE (coalesce(found.executions, 0), coalesce(found.cost, whole.cost), coalesce(found.tokens, whole.tokens))
+       <> (CASE found.report WHEN 'executions' THEN least(whole.executions, 1000) ELSE whole.executions END, whole.cost, whole.tokens)
+    UNION ALL
+    SELECT (c).number, 'errors', sum(e.executions)::text, min(whole.unsuccessful)::text
+    FROM whole LEFT JOIN errors(NULL, (c).since, (c).until, (c).filter, (c).time_zone) AS e ON true
+    HAVING coalesce(sum(e.executions), 0) <> min(whole.unsuccessful) $$;
+UPDATE ledger SET max_page = 1000;
+SELECT is_empty('SELECT w.* FROM cases AS c, named_wrong(c) AS w ORDER BY 1, 2 LIMIT 20', 'named reports');
+
+-- one row for each day, hour, … that the range touches
+CREATE FUNCTION steps_wrong(c cases) RETURNS TABLE (number integer, step text, reported bigint, expected bigint) LANGUAGE sql STABLE AS $$
+    SELECT (c).number, s.step, r.count, d.count
+    FROM unnest(ARRAY['hour', 'day', 'week', 'month']) AS s (step),
+         LATERAL (SELECT count(*) FROM timeline(s.step, NULL, (c).since, (c).until, '{}', (c).time_zone)) AS r,
+         LATERAL (SELECT count(DISTINCT date_trunc(s.step, at, (c).time_zone))
+                  FROM (SELECT generate_series((c).since, (c).until - interval '1 microsecond', '15 minutes') UNION ALL SELECT (c).until - interval '1 microsecond' WHERE (c).since < (c).until) AS any_time (at)) AS d
+    WHERE r.count <> d.count $$;
+SELECT is_empty($$SELECT w.* FROM cases AS c, steps_wrong(c) AS w WHERE c.since > '-infinity' AND c.until < 'infinity' AND c.number % 3 = 0$$, 'steps without usage have a row');
 
 -- ---- the same after a fold, and with every month in a partition of its own
 

@@ -4,6 +4,7 @@ SET search_path = usage, public;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 \pset null '(null)'
+\set SHOW_CONTEXT never
 
 INSERT INTO execution_history (customer_id, project_id, package_id, provider, model, status, input_tokens, output_tokens, duration_ms, queue_time_ms, created_at) VALUES
     ('acme',   'bot',    'resolver', 'openai', 'gpt-4o',  'success',   1000000, 100000, 1000, 10, '2025-01-01 12:00'),
@@ -93,19 +94,21 @@ SELECT * FROM summary('fortnight');
 SELECT * FROM daily(time_zone => 'Mars/Olympus');
 
 -- which cells a read takes: only the cubes and the partitions that it needs
-CREATE FUNCTION plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE line text;
-BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-        IF line ~ ' on (usage|execution|workload|actor|system|timeline)_' THEN
-            RETURN NEXT regexp_replace(line, '^.* on ([a-z_0-9]+).*$', '\1');
-        END IF;
-    END LOOP;
-END $$;
-SELECT * FROM plan_of($$ SELECT * FROM summary(since => '2025-01-01', until => '2025-01-05', filter => '{"customer_id": "acme"}') $$);
-SELECT * FROM plan_of($$ SELECT * FROM summary(since => '2025-01-01 05:00', until => '2025-01-05 05:00') $$);
-SELECT * FROM plan_of($$ SELECT * FROM summary(since => '2025-01-01', until => '2025-01-05', filter => '{"user_id": "u"}') $$);
-SELECT * FROM plan_of($$ SELECT * FROM summary(since => '2025-01-01 00:01', until => '2025-01-05', filter => '{"user_id": "u", "model": "m"}') $$);
+CREATE FUNCTION takes(dimensions text, since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', grain text DEFAULT 'day') RETURNS TABLE (taken text)
+LANGUAGE sql AS $$
+    SELECT substring(line FROM ' on ((?:usage|execution|workload|project|actor|system|timeline|total)_[a-z_0-9]*[a-z0-9])(?: |$)')
+    FROM explain_read(since, until, filter, dimensions::text[], grain) AS line
+    WHERE line ~ ' on (usage|execution|workload|project|actor|system|timeline|total)_[a-z_0-9]+( |$)' AND line !~ 'Bitmap Index Scan' $$;
+SELECT * FROM takes('{}', '2025-01-01', '2025-01-05', '{"customer_id": "acme"}');
+SELECT * FROM takes('{}', '2025-01-01 05:00', '2025-01-05 05:00');
+SELECT * FROM takes('{model}', '2025-01-01 05:00', '2025-01-05 05:00');
+SELECT * FROM takes('{model}', '2025-01-01', '2025-01-05', '{"customer_id": "acme"}');
+SELECT * FROM takes('{project_id}', '2025-01-01', '2025-01-05');
+SELECT * FROM takes('{}', '2025-01-01', '2025-01-05', '{"user_id": "u"}');
+SELECT * FROM takes('{}', '2025-01-01 00:01', '2025-01-05', '{"user_id": "u", "model": "m"}');
+SELECT * FROM takes('{}', '2025-01-01', '2025-01-05', '{"status": "failed"}');
+SELECT * FROM takes('{}', '2025-01-01 05:00', '2025-01-05 05:00', grain => 'quarter');
+SELECT * FROM takes('{}', '2025-01-01', '2025-01-01');
 
 SET client_min_messages = warning;
 DROP SCHEMA usage CASCADE;

@@ -1,0 +1,74 @@
+-- What went wrong: classes of errors, how often they happen and what they cost.
+
+CREATE FUNCTION error_class(status text, error_code text, error_message text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT coalesce(
+        (SELECT class.name
+         FROM (VALUES (1, error_code), (2, error_message)) AS said (number, words),
+              (VALUES (1, 'rate_limit_exceeded',     'rate.?limit|too.?many.?requests|throttl|^429'),
+                      (2, 'quota_exceeded',          'quota|insufficient.?(funds|credit|balance)|billing|^402'),
+                      (3, 'invalid_api_key',         'api.?key|unauthori[sz]ed|authenticat|permission|forbidden|^40[13]'),
+                      (4, 'context_length_exceeded', 'context.?length|context.?window|maximum.?context|too.?long|max.?tokens'),
+                      (5, 'content_filtered',        'content.?(filter|policy)|safety|moderation'),
+                      (6, 'model_timeout',           'time.?out|timed.?out|deadline|^(408|504)'),
+                      (7, 'model_overloaded',        'overload|unavailable|capacity|^(503|529)'),
+                      (8, 'model_not_found',         'not.?found|unknown.?model|^404'),
+                      (9, 'invalid_request',         'invalid|bad.?request|malformed|^4(00|22)'),
+                      (10, 'provider_error',         'internal|server.?error|^50[02]')) AS class (number, name, pattern)
+         WHERE said.words ~* class.pattern
+         ORDER BY said.number, class.number
+         LIMIT 1),
+        CASE status WHEN 'timeout' THEN 'model_timeout' WHEN 'cancelled' THEN 'cancelled' END,
+        'other');
+END;
+
+COMMENT ON FUNCTION error_class(text, text, text) IS
+'Class of an error, by what its code says, else its message, else the status of the execution: rate_limit_exceeded, quota_exceeded, invalid_api_key, context_length_exceeded, content_filtered, model_timeout, model_overloaded, model_not_found, invalid_request, provider_error, cancelled or other';
+
+CREATE FUNCTION errors(
+    period text DEFAULT '30d', since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
+    filter jsonb DEFAULT '{}', time_zone text DEFAULT current_setting('TimeZone'))
+RETURNS TABLE (
+    error_class text, executions bigint, share numeric, failed bigint, timed_out bigint, cancelled bigint,
+    total_tokens bigint, cost numeric, last_at timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_custom_plan
+AS $errors$
+#variable_conflict use_column
+DECLARE
+    first timestamptz := coalesce(since, period_start(period, time_zone));
+    last  timestamptz := coalesce(until, 'infinity');
+BEGIN
+    PERFORM read_edges(first, last, needed_dimensions(filter, '{}'), 'day');
+    PERFORM has_raw(first, last, ARRAY['error_code']);
+    RETURN QUERY
+    WITH alike AS (
+        -- most errors have a code, and few codes there are: far fewer texts than errors are classified
+        SELECT e.status, e.error_code, CASE WHEN e.error_code IS NULL THEN e.error_message END AS error_message,
+               count(*) AS executions, sum(e.total_tokens) AS total_tokens, sum(e.cost - coalesce(e.credited_cost, 0)) AS cost, max(e.created_at) AS last_at
+        FROM execution_history AS e
+        WHERE e.created_at >= first AND e.created_at < last
+          AND e.status <> 'success' AND e.status NOT IN ('pending', 'running')
+          AND e.deleted_at IS NULL
+          AND is_admitted(e, filter)
+        GROUP BY 1, 2, 3
+    )
+    SELECT error_class(a.status, a.error_code, a.error_message),
+           sum(a.executions)::bigint,
+           100.0 * sum(a.executions) / sum(sum(a.executions)) OVER (),
+           coalesce(sum(a.executions) FILTER (WHERE a.status = 'failed'), 0)::bigint,
+           coalesce(sum(a.executions) FILTER (WHERE a.status = 'timeout'), 0)::bigint,
+           coalesce(sum(a.executions) FILTER (WHERE a.status = 'cancelled'), 0)::bigint,
+           coalesce(sum(a.total_tokens), 0)::bigint,
+           coalesce(trim_scale(sum(a.cost)), 0),
+           max(a.last_at)
+    FROM alike AS a
+    GROUP BY 1
+    ORDER BY 2 DESC, 1;
+END
+$errors$;
+
+COMMENT ON FUNCTION errors(text, timestamptz, timestamptz, jsonb, text) IS
+'One row per class of error (see error_class()) among the executions that failed, timed out or were cancelled, the most frequent first; share is its percentage of them. cost is what they cost all the same. Read from raw executions; raises 55000 where they are not kept. See usage_report() for the arguments and the units.';
