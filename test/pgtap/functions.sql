@@ -83,8 +83,8 @@ $$, $$VALUES ('usage_read'::name), ('usage_report'), ('summary'), ('daily'), ('m
 SELECT set_eq($$
     SELECT proname FROM pg_temp.functions
     WHERE of_ledger AND lanname = 'sql' AND prosqlbody IS NOT NULL AND proconfig IS NULL AND NOT proisstrict
-      AND proname IN ('usage_read', 'usage_report', 'summary', 'daily', 'models')
-$$, $$VALUES ('usage_read'::name), ('usage_report'), ('summary'), ('daily'), ('models')$$,
+      AND proname IN ('summary', 'daily', 'models')
+$$, $$VALUES ('summary'::name), ('daily'), ('models')$$,
 'what is read often is parsed, without settings and not STRICT');
 
 SELECT is_empty($$

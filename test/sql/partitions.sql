@@ -46,7 +46,7 @@ TRUNCATE execution_history_default;
 
 -- columns that the owner adds come along
 ALTER TABLE execution_history ADD COLUMN zone text DEFAULT 'eu';
-ALTER TABLE execution_history DROP COLUMN error_code;
+ALTER TABLE execution_history DROP COLUMN package_name;
 INSERT INTO execution_history (customer_id, created_at, zone) VALUES ('past', '2018-01-01', 'us');
 SELECT adopt_default_rows();
 SELECT zone, tableoid::regclass FROM execution_history WHERE zone <> 'eu';

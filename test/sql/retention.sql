@@ -3,6 +3,7 @@ SELECT create_usage_ledger();
 SET search_path = usage, public;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
+\set SHOW_CONTEXT never
 
 INSERT INTO execution_history (customer_id, user_id, project_id, created_at, input_tokens)
 SELECT 'ann', 'user', 'project', '2020-01-30 10:07'::timestamptz + n * interval '1 day', n FROM generate_series(0, 4) AS n;
