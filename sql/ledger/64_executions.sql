@@ -55,7 +55,8 @@ COMMENT ON FUNCTION executions(text, timestamptz, timestamptz, jsonb, text, inte
 CREATE FUNCTION recent(max_rows integer DEFAULT 10, filter jsonb DEFAULT '{}') RETURNS SETOF execution_history
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT * FROM executions('all', filter => filter, max_rows => max_rows);
+    -- the whole row, with whatever columns are added to it
+    SELECT page FROM executions('all', filter => filter, max_rows => max_rows) AS page;
 END;
 
 COMMENT ON FUNCTION recent(integer, jsonb) IS 'The latest executions, see executions()';
@@ -68,7 +69,7 @@ CREATE FUNCTION search(
 RETURNS SETOF execution_history
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT * FROM executions(period, since, until, filter, time_zone, max_rows, before_created_at, before_id, containing);
+    SELECT page FROM executions(period, since, until, filter, time_zone, max_rows, before_created_at, before_id, containing) AS page;
 END;
 
 COMMENT ON FUNCTION search(text, text, timestamptz, timestamptz, jsonb, text, integer, timestamptz, uuid) IS

@@ -48,6 +48,7 @@ TRUNCATE execution_history_default;
 ALTER TABLE execution_history ADD COLUMN zone text DEFAULT 'eu';
 ALTER TABLE execution_history DROP COLUMN package_name;
 INSERT INTO execution_history (customer_id, created_at, zone) VALUES ('past', '2018-01-01', 'us');
+SELECT customer_id, zone FROM recent(1, '{"customer_id": "past"}');
 SELECT adopt_default_rows();
 SELECT zone, tableoid::regclass FROM execution_history WHERE zone <> 'eu';
 SELECT * FROM reconcile();
