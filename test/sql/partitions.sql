@@ -46,7 +46,8 @@ TRUNCATE execution_history_default;
 
 -- columns that the owner adds come along
 ALTER TABLE execution_history ADD COLUMN zone text DEFAULT 'eu';
-ALTER TABLE execution_history DROP COLUMN package_name;
+ALTER TABLE execution_history ADD COLUMN spare integer, ADD COLUMN kept integer;
+ALTER TABLE execution_history DROP COLUMN spare;
 INSERT INTO execution_history (customer_id, created_at, zone) VALUES ('past', '2018-01-01', 'us');
 SELECT customer_id, zone FROM recent(1, '{"customer_id": "past"}');
 SELECT adopt_default_rows();
