@@ -150,11 +150,13 @@ CREATE FUNCTION duration_chart(caption text, labels text[], p50 numeric[], p95 n
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH point AS (
-        SELECT value.line, value.number, least(greatest(value.ms, 0.001), 3599999999) AS ms,
-               lag(value.ms) OVER (PARTITION BY value.line ORDER BY value.number) IS NULL AS is_first
+        SELECT value.line, value.number, CASE WHEN value.ms IS NOT NULL THEN least(greatest(value.ms, 0.001), 3599999999) END AS ms,
+               lag(value.ms) OVER timeline IS NULL AS is_first,
+               coalesce(lag(value.ms) OVER timeline, lead(value.ms) OVER timeline) IS NULL AS is_alone
         FROM (SELECT 'p50' AS line, ms, number FROM unnest(p50) WITH ORDINALITY AS v (ms, number)
               UNION ALL SELECT 'p95', ms, number FROM unnest(p95) WITH ORDINALITY AS v (ms, number)
               UNION ALL SELECT 'p99', ms, number FROM unnest(p99) WITH ORDINALITY AS v (ms, number)) AS value
+        WINDOW timeline AS (PARTITION BY value.line ORDER BY value.number)
     ), mark AS (
         SELECT ms
         FROM unnest(ARRAY[0.001, 0.01, 0.1, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 60000, 120000, 300000,
@@ -175,15 +177,16 @@ BEGIN ATOMIC
                  (SELECT array_agg(html_duration(tick.ms) ORDER BY tick.ms) FROM tick),
                  (SELECT array_agg(tick.height ORDER BY tick.ms) FROM tick),
                  labels,
-                 (SELECT string_agg(format('<path class="line %s" d="%s"/>', path.line, path.d), '' ORDER BY path.line DESC)
-                  FROM (SELECT point.line,
+                 (SELECT string_agg(format('<path class="line %s%s" d="%s"/>', path.line, CASE WHEN path.is_alone THEN ' dot' ELSE '' END, path.d),
+                                    '' ORDER BY path.line DESC)
+                  FROM (SELECT point.line, point.is_alone,
                                string_agg(format('%s%s %sh0', CASE WHEN point.is_first THEN 'M' ELSE 'L' END,
                                                  chart_x(point.number, cardinality(labels)),
                                                  round(100 - 100 * ln(point.ms / scale.low) / ln(scale.high / scale.low), 2)),
                                           '' ORDER BY point.number) AS d
                         FROM point
                         WHERE point.ms IS NOT NULL
-                        GROUP BY point.line) AS path))
+                        GROUP BY point.line, point.is_alone) AS path))
     FROM scale
     WHERE scale.low IS NOT NULL;
 END;
@@ -195,7 +198,7 @@ COMMENT ON FUNCTION duration_chart(text, text[], numeric[], numeric[], numeric[]
 
 CREATE FUNCTION report_steps(
     period text, since timestamptz, until timestamptz, filter jsonb, time_zone text,
-    OUT step text, OUT starts timestamp, OUT executions bigint, OUT unsuccessful bigint, OUT cost numeric,
+    OUT step text, OUT starts timestamp, OUT executions numeric, OUT unsuccessful numeric, OUT cost numeric,
     OUT p50_duration_ms numeric, OUT p95_duration_ms numeric, OUT p99_duration_ms numeric)
 RETURNS SETOF record
 LANGUAGE sql STABLE
@@ -231,23 +234,25 @@ CREATE FUNCTION html_charts(period text, since timestamptz, until timestamptz, f
 RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT column_chart(format('Cost by %s, %s', max(point.step), html_text(currency)), array_agg(point.label), array_agg(point.cost), NULL,
-                        array_agg(format('%s: %s %s', point.name, html_money(point.cost), html_text(currency))))
+    SELECT CASE WHEN bool_or(point.cost <> 0) THEN
+               column_chart(format('Cost by %s, %s', max(point.step), html_text(currency)), array_agg(point.label), array_agg(point.cost), NULL,
+                            array_agg(format('%s: %s %s', point.name, html_money(point.cost), html_text(currency)))) ELSE '' END
         || column_chart(format('Executions by %s <span class="key part">not successful</span>', max(point.step)),
                         array_agg(point.label), array_agg(point.executions), array_agg(point.unsuccessful),
                         array_agg(format('%s: %s executions, %s not successful', point.name, html_count(point.executions),
                                          html_count(point.unsuccessful))))
         || coalesce(duration_chart(format('Duration by %s, logarithmic', max(point.step)), array_agg(point.label),
                                    array_agg(point.p50_duration_ms), array_agg(point.p95_duration_ms), array_agg(point.p99_duration_ms)), '')
-    FROM (SELECT s.*, s.executions::numeric, s.unsuccessful::numeric,
-                 to_char(s.starts, CASE s.step WHEN 'month' THEN 'Mon YY' ELSE 'FMDD Mon' END) AS label,
+    FROM (SELECT s.*,
+                 to_char(s.starts, CASE s.step WHEN 'day' THEN 'FMDD Mon' ELSE 'Mon YY' END) AS label,
                  to_char(s.starts, CASE s.step WHEN 'month' THEN 'Mon YYYY' WHEN 'week' THEN '"week of" FMDD Mon YYYY'
                                                ELSE 'Dy FMDD Mon YYYY' END) AS name
-          FROM report_steps(period, since, until, filter, time_zone) AS s) AS point (step, starts, x, y, cost, p50_duration_ms, p95_duration_ms, p99_duration_ms, executions, unsuccessful, label, name);
+          FROM report_steps(period, since, until, filter, time_zone) AS s) AS point
+    HAVING bool_or(point.executions <> 0);
 END;
 
 COMMENT ON FUNCTION html_charts(text, timestamptz, timestamptz, jsonb, text, text) IS
-'Charts of cost, executions and durations over a period';
+'Charts of cost, executions and durations over a period; NULL if nothing happened';
 
 CREATE FUNCTION html_breakdown(
     caption text, dimensions text[], period text, since timestamptz, until timestamptz, filter jsonb, time_zone text, currency text)
@@ -319,7 +324,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (VALUES
         (1, 'Cost', html_money(s.cost) || ' <span class="unit">' || html_text(currency) || '</span>',
             CASE WHEN s.unpriced > 0 THEN html_count(s.unpriced) || ' executions have no price and are not in it'
-                 ELSE 'every execution has a price' END),
+                 WHEN s.executions > 0 THEN 'every execution has a price' ELSE 'nothing to price' END),
         (2, 'Executions', html_count(s.executions),
             coalesce(round(s.success_rate, 2) || ' % successful', 'none finished')
             || CASE WHEN s.open > 0 THEN ', ' || html_count(s.open) || ' open' ELSE '' END),
@@ -372,13 +377,14 @@ g:hover .hit { fill: var(--rule); }
 .whole { fill: var(--blue); }
 .part { fill: var(--red); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; vector-effect: non-scaling-stroke; }
+.line.dot { stroke-width: 6; }
 .line.p50 { stroke: var(--pale); } .line.p95 { stroke: var(--blue); } .line.p99 { stroke: var(--amber); }
 .key { margin-left: 0.75rem; font-size: 0.8125rem; font-weight: 400; color: var(--soft); white-space: nowrap; }
 .key::before { content: ""; display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.4em; border-radius: 2px; background: var(--red); }
 .key.p50::before { background: var(--pale); } .key.p95::before { background: var(--blue); } .key.p99::before { background: var(--amber); }
 table { width: 100%; margin-top: 0.5rem; border-collapse: collapse; font-size: 0.875rem; }
 th, td { padding: 0.5rem 0 0.5rem 1rem; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: baseline; font-weight: 400; white-space: nowrap; }
-thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; white-space: normal; }
+thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; }
 tr > :first-child { padding-left: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
 tbody th { min-width: 7rem; }
 small { display: block; color: var(--soft); font-size: 0.75rem; line-height: 1.3; }
@@ -402,13 +408,14 @@ CREATE FUNCTION report_html(
     filter jsonb DEFAULT '{}', time_zone text DEFAULT current_setting('TimeZone'))
 RETURNS text
 LANGUAGE sql STABLE
+SET jit = off
 BEGIN ATOMIC
     SELECT '<!DOCTYPE html>
 <html lang="en">
 <head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
+<meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
+<meta name="color-scheme" content="light dark"/>
 <title>Usage report</title>
 <style>' || report_style() || '
 </style>
@@ -418,18 +425,18 @@ BEGIN ATOMIC
         || CASE WHEN range.since = '-infinity' THEN 'Everything' ELSE 'From ' || to_char(range.since AT TIME ZONE time_zone, 'FMDD Mon YYYY HH24:MI') END
         || ' to ' || to_char(coalesce(nullif(until, 'infinity'), now()) AT TIME ZONE time_zone, 'FMDD Mon YYYY HH24:MI')
         || ', ' || html_text(time_zone)
-        || CASE WHEN filter <> '{}' THEN '<br>Only ' || html_text(filter::text) ELSE '' END
+        || CASE WHEN filter <> '{}' THEN '<br/>Only ' || html_text(filter::text) ELSE '' END
         || '</p></header>
 <main>
 ' || html_totals(period, since, until, filter, time_zone, ledger.currency)
-        || coalesce(html_charts(period, since, until, filter, time_zone, ledger.currency), '')
+        || coalesce(html_charts(period, since, until, filter, time_zone, ledger.currency), '<p>Nothing was recorded in this period.</p>')
         || coalesce(html_breakdown('Models', '{provider,model}', period, since, until, filter, time_zone, ledger.currency), '')
         || coalesce(html_breakdown('Projects', '{customer_id,project_id}', period, since, until, filter, time_zone, ledger.currency), '')
         || coalesce(html_errors(period, since, until, filter, time_zone), '')
         || '
 </main>
 <footer>All figures are of one snapshot, taken ' || to_char(now() AT TIME ZONE time_zone, 'FMDD Mon YYYY HH24:MI:SS')
-        || '. Percentiles are within 0.54&nbsp;% of a value that occurred. usage_meter ' || html_text(ledger.version) || '</footer>
+        || '. Percentiles are within 0.54 % of a value that occurred. usage_meter ' || html_text(ledger.version) || '</footer>
 </body>
 </html>'
     FROM ledger
