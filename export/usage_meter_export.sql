@@ -58,7 +58,7 @@ SELECT CASE :'format' WHEN 'csv' THEN 'FORMAT csv, HEADER'
 WITH file AS (
     SELECT substr(relname, length('export_') + 1) AS name, format('%I.%I', :'ledger', relname) AS view
     FROM pg_class
-    WHERE relnamespace = :'ledger'::regnamespace AND relkind = 'v' AND relname ~ '^export_[a-z0-9_]+$'
+    WHERE relnamespace = quote_ident(:'ledger')::regnamespace AND relkind = 'v' AND relname ~ '^export_[a-z0-9_]+$'
 )
 SELECT format(E'\\echo Exporting %s ...', replace(name, '_', ' ')),
        format(E'\\copy (SELECT %s FROM %s AS v) TO %s.%s WITH (%s)', :'what', view, name, :'format', :'how'),
