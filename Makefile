@@ -38,6 +38,13 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(WERROR)
 # a function of the same name in somebody else's.
 SHLIB_LINK = -Wl,-Bsymbolic
 
+# Spreadsheets need libxlsxwriter, which is optional: make XLSX= builds without.
+XLSX ?= $(wildcard /usr/include/xlsxwriter.h /usr/local/include/xlsxwriter.h)
+ifneq (,$(XLSX))
+PG_CPPFLAGS += -DHAVE_XLSXWRITER
+SHLIB_LINK += -lxlsxwriter
+endif
+
 # ---- install script ------------------------------------------------------
 
 # The order here is the order in the script.
@@ -51,6 +58,7 @@ EXTENSION_SQL = \
 	sql/extension/40_text_key.sql \
 	sql/extension/45_text_charts.sql \
 	sql/extension/50_usage_report.sql \
+	sql/extension/60_xlsx.sql \
 	sql/extension/90_create_usage_ledger.sql
 
 # What create_usage_ledger() executes, in this order.
@@ -80,7 +88,9 @@ LEDGER_SQL = \
 	sql/ledger/67_recording.sql \
 	sql/ledger/68_usage_aggregates.sql \
 	sql/ledger/69_rerate.sql \
-	sql/ledger/70_proof.sql
+	sql/ledger/70_proof.sql \
+	sql/ledger/80_exports.sql \
+	sql/ledger/85_report_html.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
 PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)
@@ -93,7 +103,7 @@ $(error there but not listed here: $(filter-out $(PARTS),$(PARTS_FOUND)))
 endif
 
 INSTALL_SQL = sql/$(EXTENSION)--$(EXTVERSION).sql
-DATA = $(wildcard sql/$(EXTENSION)--*--*.sql)
+DATA = $(wildcard sql/$(EXTENSION)--*--*.sql) export/usage_meter_export.sql
 DATA_built = $(INSTALL_SQL)
 
 # ---- tests against a running server (make installcheck) ------------------
@@ -114,13 +124,13 @@ $(error $(PG_CONFIG) knows no PGXS: install PostgreSQL's server development file
 endif
 include $(PGXS)
 
-# PGXS tracks no headers. .server changes with the server that is built for,
-# so objects made for one major version never get into another.
+# PGXS tracks no headers. .server changes with the server that is built for and
+# with the libraries that are there, so objects made for others are made anew.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control .server
 
 .server: FORCE
-	@$(PG_CONFIG) --version --includedir-server --cflags | cmp -s - $@ || \
-		$(PG_CONFIG) --version --includedir-server --cflags > $@
+	@{ $(PG_CONFIG) --version --includedir-server --cflags; echo 'XLSX=$(XLSX)'; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(INSTALL_SQL): $(PARTS) $(EXTENSION).control Makefile
 	@test "$$(cat $(EXTENSION_SQL) | grep -cx '@ledger_sql@')" = 1 || \
@@ -142,7 +152,7 @@ endif
 
 # make demo [DATA=file.csv]
 demo:
-	@dev/with_server -- demo/run $(if $(DATA),"$(DATA)")
+	@dev/with_server --extra libxlsxwriter-dev -- demo/run $(if $(DATA),"$(DATA)")
 
 # make test [TESTS="sql specs/foo"]
 test:

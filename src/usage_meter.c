@@ -8,6 +8,7 @@
  *		sketch/		the quantile_sketch type and its aggregates
  *		pricing/	usage reports of providers, price book and cost
  *		ledger/		what happens to a row of execution_history
+ *		export/		results of queries as files
  *
  *-------------------------------------------------------------------------
  */

@@ -52,7 +52,7 @@ $$, 'a search_path that is pinned does not depend on the user');
 SELECT is_empty($$
     SELECT signature, provolatile, proparallel FROM pg_temp.functions
     WHERE lanname = 'c' AND prorettype <> 'trigger'::regtype
-      AND proname NOT IN ('uuid_v7', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating')
+      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating')
       AND (provolatile, proparallel) IS DISTINCT FROM ('i', 's')
 $$, 'C functions are labelled IMMUTABLE and PARALLEL SAFE');
 
@@ -65,6 +65,11 @@ $$, $$VALUES ('allow_rerating'::name, 'v'::"char", 'u'::"char"), ('book_cost', '
 SELECT results_eq($$
     SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'uuid_v7'
 $$, $$VALUES ('v'::"char", 's'::"char")$$, 'uuid_v7() is labelled VOLATILE and PARALLEL SAFE');
+
+-- It runs queries of its caller, of which nothing is known.
+SELECT results_eq($$
+    SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'to_xlsx'
+$$, $$VALUES ('s'::"char", 'u'::"char")$$, 'to_xlsx() is labelled STABLE and PARALLEL UNSAFE');
 
 SELECT is_empty($$
     SELECT signature, provolatile FROM pg_temp.functions
