@@ -44,6 +44,7 @@ EXTENSION_SQL = \
 	sql/extension/20_uuid.sql \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
+	sql/extension/35_scope.sql \
 	sql/extension/40_text_key.sql \
 	sql/extension/90_create_usage_ledger.sql
 
@@ -55,7 +56,9 @@ LEDGER_SQL = \
 	sql/ledger/40_rollups.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
-	sql/ledger/70_proof.sql
+	sql/ledger/70_proof.sql \
+	sql/ledger/90_budgets.sql \
+	sql/ledger/91_admission.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
 PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)
