@@ -58,7 +58,10 @@ LEDGER_SQL = \
 	sql/ledger/60_reports.sql \
 	sql/ledger/70_proof.sql \
 	sql/ledger/90_budgets.sql \
-	sql/ledger/91_admission.sql
+	sql/ledger/91_admission.sql \
+	sql/ledger/92_budget_status.sql \
+	sql/ledger/93_outbox.sql \
+	sql/ledger/94_alerts.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
 PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)

@@ -81,7 +81,7 @@ CREATE TABLE budget_thresholds (
     CONSTRAINT budget_thresholds_percent_positive CHECK (percent > 0 AND percent < 'Infinity'),
     CONSTRAINT budget_thresholds_recipients_known CHECK (
         array_position(recipients, NULL) IS NULL
-        AND array_to_string(recipients, E'\n') || E'\n' ~ '^((email|webhook|slack|discord|notify):[^[:cntrl:]]+\n)*\n?$'),
+        AND array_to_string(recipients, E'\n') || E'\n' ~ '^(((email|webhook|slack|discord):[^[:cntrl:]]+|notify:[ -~]{1,63})\n)*\n?$'),
     CONSTRAINT budget_thresholds_cooldown_positive CHECK (cooldown >= interval '0')
 );
 
