@@ -61,7 +61,9 @@ LEDGER_SQL = \
 	sql/ledger/91_admission.sql \
 	sql/ledger/92_budget_status.sql \
 	sql/ledger/93_outbox.sql \
-	sql/ledger/94_alerts.sql
+	sql/ledger/94_alerts.sql \
+	sql/ledger/95_objectives.sql \
+	sql/ledger/96_schedules.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
 PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)

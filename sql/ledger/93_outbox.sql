@@ -38,7 +38,9 @@ CREATE FUNCTION announce_notifications() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 AS $announce_notifications$
 BEGIN
-    PERFORM pg_notify(left(TG_TABLE_SCHEMA, 49) || '_notifications', '');
+    IF EXISTS (SELECT FROM new_notifications) THEN
+        PERFORM pg_notify(left(TG_TABLE_SCHEMA, 49) || '_notifications', '');
+    END IF;
     RETURN NULL;
 END
 $announce_notifications$;
@@ -46,6 +48,7 @@ $announce_notifications$;
 COMMENT ON FUNCTION announce_notifications() IS 'Wakes senders that LISTEN to SCHEMA_notifications, once per transaction';
 
 CREATE TRIGGER announce_notifications AFTER INSERT ON notifications
+    REFERENCING NEW TABLE AS new_notifications
     FOR EACH STATEMENT EXECUTE FUNCTION announce_notifications();
 COMMENT ON TRIGGER announce_notifications ON notifications IS 'Wakes senders';
 
