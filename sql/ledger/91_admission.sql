@@ -99,7 +99,7 @@ RETURNS TABLE (budget text, scope jsonb, measure text, amount numeric, ends time
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT b.name, b.scope || subject, b.measure, b.amount, period.ends, used.spent,
-           (SELECT coalesce(sum(r.amount), 0) FROM reservations AS r WHERE (r.budget_id, r.subject) = (b.budget_id, budget_standing.subject))
+           (SELECT coalesce(trim_scale(sum(r.amount)), 0) FROM reservations AS r WHERE (r.budget_id, r.subject) = (b.budget_id, budget_standing.subject))
     FROM budgets AS b
     CROSS JOIN LATERAL budget_period(b.period, b.anchor, b.length, b.starts_at, b.ends_at, b.time_zone, at) AS period
     CROSS JOIN LATERAL budget_spent(b.measure, period.starts, period.ends, b.scope || budget_standing.subject) AS used
@@ -202,7 +202,7 @@ BEGIN
         answer.measure   := standing.measure;
         answer.requested := requested;
         answer.spent     := standing.spent;
-        answer.reserved  := standing.reserved - coalesce(requested, 0);
+        answer.reserved  := trim_scale(standing.reserved - coalesce(requested, 0));
         answer.amount    := standing.amount;
         answer.resets_at := nullif(standing.ends, 'infinity');
         answer.reason    := concat(

@@ -23,7 +23,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL budget_period(b.period, b.anchor, b.length, b.starts_at, b.ends_at, b.time_zone, budget_status.at) AS period
     CROSS JOIN LATERAL budget_spent(b.measure, period.starts, period.ends, b.scope, b.per) AS used
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(r.amount), 0) AS reserved FROM reservations AS r
+        SELECT coalesce(trim_scale(sum(r.amount)), 0) AS reserved FROM reservations AS r
         WHERE (r.budget_id, r.subject) = (b.budget_id, used.subject) AND r.expires_at > now()) AS held
     CROSS JOIN LATERAL (SELECT 100 * used.spent / nullif(b.amount, 0) AS percent) AS share
     CROSS JOIN LATERAL (
