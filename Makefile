@@ -3,7 +3,8 @@
 #   make, make install, make installcheck   with a server of your own
 #   make demo, make test, make bench        in a private throw-away server; do
 #                                           their own set-up (dev/with_server)
-#   make fuzz [SECONDS=60]                  the plain C core, with libFuzzer
+#   make fuzz [SECONDS=60]                  the plain C core with libFuzzer, damaged
+#                                           values in tables, usage reports
 #
 # PG_CONFIG=/path/to/pg_config chooses the server for all of them.
 
@@ -44,18 +45,24 @@ EXTENSION_SQL = \
 	sql/extension/20_uuid.sql \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
-	sql/extension/35_scope.sql \
+	sql/extension/35_cost.sql \
+	sql/extension/37_scope.sql \
 	sql/extension/40_text_key.sql \
+	sql/extension/50_usage_report.sql \
 	sql/extension/90_create_usage_ledger.sql
 
 # What create_usage_ledger() executes, in this order.
 LEDGER_SQL = \
 	sql/ledger/10_cells.sql \
 	sql/ledger/20_prices.sql \
+	sql/ledger/22_model_names.sql \
+	sql/ledger/24_cost.sql \
+	sql/ledger/26_catalogue.sql \
 	sql/ledger/30_execution_history.sql \
 	sql/ledger/40_rollups.sql \
 	sql/ledger/50_read.sql \
 	sql/ledger/60_reports.sql \
+	sql/ledger/65_rerate.sql \
 	sql/ledger/70_proof.sql \
 	sql/ledger/90_budgets.sql \
 	sql/ledger/91_admission.sql \
@@ -137,6 +144,8 @@ bench:
 # make fuzz [SECONDS=60]
 fuzz:
 	@test/fuzz/run $(or $(SECONDS),60)
+	@test/fuzz/stored
+	@USAGE_METER_FUZZ_SECONDS=$(or $(SECONDS),60) USAGE_METER_FUZZ_SEED=0.$$$$ test/run pgtap/usage_report_fuzz
 
 # ---- release -------------------------------------------------------------
 

@@ -24,6 +24,13 @@
 #include "varatt.h"
 #endif
 
+/* 16 has one function for the owner of any object. */
+#if PG_VERSION_NUM >= 160000
+#define relation_ownercheck(relation, role) object_ownercheck(RelationRelationId, relation, role)
+#else
+#define relation_ownercheck(relation, role) pg_class_ownercheck(relation, role)
+#endif
+
 /* 17 moved PGPROC.lxid into PGPROC.vxid. */
 #if PG_VERSION_NUM >= 170000
 #define MyLocalTransactionId (MyProc->vxid.lxid)

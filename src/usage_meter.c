@@ -6,7 +6,7 @@
  * The rooms, lower ones first; none knows those after it:
  *
  *		sketch/		the quantile_sketch type and its aggregates
- *		pricing/	price book and cost
+ *		pricing/	usage reports of providers, price book and cost
  *		ledger/		what happens to a row of execution_history
  *
  *-------------------------------------------------------------------------
@@ -17,6 +17,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "ledger/rerate.h"
 #include "pricing/price_book.h"
 
 PG_MODULE_MAGIC;
@@ -27,5 +28,6 @@ void
 _PG_init(void)
 {
 	price_book_init();
+	rerate_init();
 	MarkGUCPrefixReserved("usage_meter");
 }

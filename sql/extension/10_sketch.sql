@@ -319,7 +319,7 @@ CREATE AGGREGATE quantile_sketch(value double precision, weight bigint) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE quantile_sketch(double precision, bigint) IS
-	'sketch of the values, each counted weight times; a negative weight takes values out';
+	'sketch of the values, each counted weight times; a negative weight takes values out, but then scale, minimum and maximum depend on the order of rows';
 
 CREATE AGGREGATE quantile_sketch(value interval) (
 	SFUNC = quantile_sketch_accumulate,
@@ -351,7 +351,7 @@ CREATE AGGREGATE quantile_sketch(value interval, weight bigint) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE quantile_sketch(interval, bigint) IS
-	'sketch of the intervals, in seconds, each counted weight times; a negative weight takes values out';
+	'sketch of the intervals, in seconds, each counted weight times; a negative weight takes values out, but then scale, minimum and maximum depend on the order of rows';
 
 CREATE AGGREGATE merge(quantile_sketch) (
 	SFUNC = quantile_sketch_combine,

@@ -27,11 +27,18 @@ CREATE TABLE execution_history (
     error_message       text,
     provider            text,
     model               text,
+    api                 text,
+    service_tier        text,
+    region              text,
+    response_id         text,
+    usage               jsonb,
     input_tokens        bigint,
     cache_read_tokens   bigint,
     cache_write_tokens  bigint,
+    cache_write_1h_tokens bigint,
     output_tokens       bigint,
     reasoning_tokens    bigint,
+    units               jsonb,
     total_tokens        bigint,
     token_source        text,
     pricing_model       text,
@@ -76,11 +83,18 @@ COMMENT ON COLUMN execution_history.error_code IS 'Code of the failure';
 COMMENT ON COLUMN execution_history.error_message IS 'Text of the failure';
 COMMENT ON COLUMN execution_history.provider IS 'Provider of the model';
 COMMENT ON COLUMN execution_history.model IS 'Model that was used';
+COMMENT ON COLUMN execution_history.api IS 'Flavour of the provider''s API, such as chat.completions or messages';
+COMMENT ON COLUMN execution_history.service_tier IS 'Service tier that was charged, such as priority, flex or batch; may select a price';
+COMMENT ON COLUMN execution_history.region IS 'Region in which the provider worked; may select a price';
+COMMENT ON COLUMN execution_history.response_id IS 'The provider''s own identity of the response';
+COMMENT ON COLUMN execution_history.usage IS 'The provider''s own report, as it came: a usage object or the response that holds one. It fills what the caller leaves out';
 COMMENT ON COLUMN execution_history.input_tokens IS 'Uncached input tokens; NULL means not reported';
 COMMENT ON COLUMN execution_history.cache_read_tokens IS 'Input tokens read from a cache, not part of input_tokens';
 COMMENT ON COLUMN execution_history.cache_write_tokens IS 'Input tokens written to a cache, not part of input_tokens';
+COMMENT ON COLUMN execution_history.cache_write_1h_tokens IS 'Those kept for an hour, a part of cache_write_tokens';
 COMMENT ON COLUMN execution_history.output_tokens IS 'Output tokens, reasoning included';
 COMMENT ON COLUMN execution_history.reasoning_tokens IS 'Reasoning tokens, a part of output_tokens';
+COMMENT ON COLUMN execution_history.units IS 'What else was counted, as an object from unit to quantity: searches, output_images, input_seconds and any other, and parts of tokens such as output_audio_tokens';
 COMMENT ON COLUMN execution_history.total_tokens IS 'input + cache read + cache write + output, stamped; NULL where none is reported';
 COMMENT ON COLUMN execution_history.token_source IS 'Where the counts came from: reported, counted, estimated or unreported';
 COMMENT ON COLUMN execution_history.pricing_model IS 'How the execution is charged, as the application names it';

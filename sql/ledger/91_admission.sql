@@ -98,7 +98,7 @@ CREATE FUNCTION budget_standing(budget_id bigint, subject jsonb, at timestamptz)
 RETURNS TABLE (budget text, scope jsonb, measure text, amount numeric, ends timestamptz, spent numeric, reserved numeric)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT b.name, b.scope || subject, b.measure, b.amount, period.ends, used.spent,
+    SELECT b.name, b.scope || budget_standing.subject, b.measure, b.amount, period.ends, used.spent,
            (SELECT coalesce(trim_scale(sum(r.amount)), 0) FROM reservations AS r WHERE (r.budget_id, r.subject) = (b.budget_id, budget_standing.subject))
     FROM budgets AS b
     CROSS JOIN LATERAL budget_period(b.period, b.anchor, b.length, b.starts_at, b.ends_at, b.time_zone, at) AS period
@@ -128,20 +128,23 @@ $expire_reservations$;
 COMMENT ON FUNCTION expire_reservations(bigint[]) IS
 'Removes the reservations of these budgets that have expired, and returns how many rows there were. One that is being settled stays until that is committed.';
 
-CREATE FUNCTION settle(reservation_id uuid) RETURNS boolean
+-- Never waits: who else holds the row removes it because it has expired, or ends it too.
+CREATE FUNCTION settle(reservation_id uuid, is_open boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $settle$
 BEGIN
     DELETE FROM reservations WHERE ctid = ANY (ARRAY(
-        SELECT r.ctid FROM reservations AS r WHERE r.reservation_id = settle.reservation_id
-        FOR UPDATE SKIP LOCKED));
+        SELECT r.ctid FROM reservations AS r
+        WHERE r.reservation_id = settle.reservation_id
+          AND (NOT is_open OR EXISTS (SELECT FROM budgets AS b WHERE b.budget_id = r.budget_id AND b.measure = 'executions'))
+        FOR UPDATE OF r SKIP LOCKED));
     RETURN FOUND;
 END
 $settle$;
 
-COMMENT ON FUNCTION settle(uuid) IS
-'Ends a reservation because its execution is recorded in the same transaction. An INSERT or UPDATE of execution_history that has a reservation_id and is final does it by itself. Returns whether there was one left to end: one that has expired, or that concerns no budget, leaves none. Never waits for anybody.';
+COMMENT ON FUNCTION settle(uuid, boolean) IS
+'Ends a reservation because its execution is recorded in the same transaction; while that is_open, only what was reserved of budgets of executions, which count it already. An INSERT or UPDATE of execution_history that has a reservation_id does it by itself. Returns whether there was anything left to end: a reservation that has expired, or that concerns no budget, leaves nothing. Runs with the rights of the ledger''s owner.';
 
 CREATE FUNCTION lock_admission(budget_id bigint, subject jsonb, requested numeric) RETURNS budget_admission
 LANGUAGE plpgsql VOLATILE
@@ -301,7 +304,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path FROM CURRENT
 AS $settle_reservation$
 BEGIN
-    PERFORM settle(NEW.reservation_id);
+    PERFORM settle(NEW.reservation_id, NEW.status IN ('pending', 'running'));
     RETURN NULL;
 END
 $settle_reservation$;
@@ -309,14 +312,9 @@ $settle_reservation$;
 COMMENT ON FUNCTION settle_reservation() IS
 'The execution is recorded, so its reservation ends. Runs with the rights of the ledger''s owner, since a writer need only be able to INSERT.';
 
-CREATE TRIGGER settle_reservation AFTER INSERT ON execution_history
-    FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL AND NEW.status NOT IN ('pending', 'running'))
-    EXECUTE FUNCTION settle_reservation();
-CREATE TRIGGER settle_reservation_of_update AFTER UPDATE ON execution_history
-    FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL AND NEW.status NOT IN ('pending', 'running'))
-    EXECUTE FUNCTION settle_reservation();
+CREATE TRIGGER settle_reservation AFTER INSERT OR UPDATE ON execution_history
+    FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL) EXECUTE FUNCTION settle_reservation();
 COMMENT ON TRIGGER settle_reservation ON execution_history IS 'What was reserved for the execution is now spent';
-COMMENT ON TRIGGER settle_reservation_of_update ON execution_history IS 'What was reserved for an execution that was open is now spent';
 
 REVOKE EXECUTE ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, interval) FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION settle(uuid) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION settle(uuid, boolean) FROM PUBLIC;

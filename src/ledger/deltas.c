@@ -53,8 +53,9 @@ PG_FUNCTION_INFO_V1(append_deltas);
 
 #define QUARTER_HOUR_USECS	(15 * USECS_PER_MINUTE)
 
-/* Groups held before they are written: about 10 MB with sketches of a few values. */
+/* Groups held before they are written, and what they take if each has one value. */
 #define GROUPS_MAX			8192
+#define GROUPS_BYTES		(8 * 1024 * 1024)
 
 /* Rows that are written at once: they share buffer locks and WAL records. */
 #define SLOTS_MAX			64
@@ -73,8 +74,8 @@ static const HistoryColumn dimension_sources[DELTA_DIMENSIONS] = {
 };
 
 /*
- * What a group is found by: the bucket, then each dimension as its length and
- * its bytes, without padding.
+ * What a group is found by: the bucket, then the dimensions, laid out as in a
+ * tuple, so that a delta can be made of them where they are.
  */
 typedef struct DeltaKey
 {
@@ -98,16 +99,22 @@ typedef struct TimeSum
 /* A sum of executions.  NULL money is zero. */
 typedef struct DeltaGroup
 {
-	DeltaKey	key;
-	uint32		hash;
-	char		status;			/* for simplehash */
 	int64		counts[COUNTS];
 	Numeric		moneys[MONEYS];
 	TimeSum		times[TIMES];
 } DeltaGroup;
 
+/* Where a group is found: small, for the hash table moves and clears these. */
+typedef struct GroupEntry
+{
+	DeltaKey	key;
+	DeltaGroup *group;
+	uint32		hash;
+	char		status;			/* for simplehash */
+} GroupEntry;
+
 #define SH_PREFIX			group
-#define SH_ELEMENT_TYPE		DeltaGroup
+#define SH_ELEMENT_TYPE		GroupEntry
 #define SH_KEY_TYPE			DeltaKey
 #define SH_KEY				key
 #define SH_HASH_KEY(tb, k)	hash_bytes((const unsigned char *) (k).bytes, (k).length)
@@ -120,9 +127,9 @@ typedef struct DeltaGroup
 #include "lib/simplehash.h"
 
 /*
- * One run of the trigger.  groups, and all they point to, live in context, which
- * is emptied when they are written; row_context is emptied for every row.  key
- * is a buffer for the key of the current row.
+ * One run of the trigger.  What the entries of groups point to lives in context,
+ * which is emptied when they are written; row_context is emptied for every row.
+ * key is a buffer for the key of the current row.
  */
 typedef struct DeltaWriter
 {
@@ -130,6 +137,7 @@ typedef struct DeltaWriter
 	AttrNumber	history_attnums[HISTORY_COLUMNS];
 	Oid			sketch_type;
 	MemoryContext context;
+	bool		context_is_large;
 	MemoryContext row_context;
 	group_hash *groups;
 	StringInfoData key;
@@ -161,10 +169,18 @@ add_count(DeltaGroup *group, DeltaColumn column, int64 amount)
 	add_to(&group->counts[column - DELTA_EXECUTIONS], amount);
 }
 
-/*
- * Add sign times the column, if it is not NULL.  Only the result is copied out of
- * the row's context: what numeric_add makes on its way there goes with the row.
- */
+/* Only the result is copied out of the row's context. */
+static Numeric
+add_numeric(Numeric sum, Datum amount, int sign)
+{
+	if (sum != NULL)
+		amount = DirectFunctionCall2(sign > 0 ? numeric_add : numeric_sub, NumericGetDatum(sum), amount);
+	else if (sign < 0)
+		amount = DirectFunctionCall1(numeric_uminus, amount);
+	return DatumGetNumeric(amount);
+}
+
+/* Add sign times the column, if it is not NULL. */
 static void
 add_money(DeltaWriter *writer, DeltaGroup *group, DeltaColumn column,
 		  const Execution *row, HistoryColumn source, int sign)
@@ -172,15 +188,13 @@ add_money(DeltaWriter *writer, DeltaGroup *group, DeltaColumn column,
 	Numeric    *sum = &group->moneys[column - DELTA_COST];
 	Numeric		old = *sum;
 	MemoryContext old_context;
-	Datum		total;
+	Numeric		total;
 
 	if (execution_is_null(row, source))
 		return;
-	total = DirectFunctionCall2(sign > 0 ? numeric_add : numeric_sub,
-								NumericGetDatum(old != NULL ? old : int64_to_numeric(0)),
-								execution_value(row, source));
+	total = add_numeric(old, execution_value(row, source), sign);
 	old_context = MemoryContextSwitchTo(writer->context);
-	*sum = DatumGetNumericCopy(total);
+	*sum = DatumGetNumericCopy(NumericGetDatum(total));
 	MemoryContextSwitchTo(old_context);
 	if (old != NULL)
 		pfree(old);
@@ -217,12 +231,25 @@ add_time(DeltaWriter *writer, TimeSum *sum, const Execution *row, HistoryColumn 
 	add_value(writer, sum, microseconds / 1000.0, sign);
 }
 
+/* Append a text with a header of one byte or, aligned, of four; NULL is ''. */
 static void
 append_key_text(StringInfo key, const text *value)
 {
-	uint32		length = value != NULL ? VARSIZE_ANY_EXHDR(value) : 0;
+	int			length = value != NULL ? VARSIZE_ANY_EXHDR(value) : 0;
+	varattrib_4b header;
 
-	appendBinaryStringInfo(key, (const char *) &length, sizeof(length));
+	if (length + VARHDRSZ_SHORT <= VARATT_SHORT_MAX)
+	{
+		SET_VARSIZE_SHORT(&header, length + VARHDRSZ_SHORT);
+		appendBinaryStringInfo(key, (const char *) &header, VARHDRSZ_SHORT);
+	}
+	else
+	{
+		SET_VARSIZE(&header, length + VARHDRSZ);
+		while (key->len % ALIGNOF_INT != 0)
+			appendStringInfoChar(key, '\0');
+		appendBinaryStringInfo(key, (const char *) &header, VARHDRSZ);
+	}
 	if (length > 0)
 		appendBinaryStringInfo(key, VARDATA_ANY(value), length);
 }
@@ -241,7 +268,7 @@ find_group(DeltaWriter *writer, const Execution *row)
 {
 	TimestampTz bucket = quarter_hour(DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT)));
 	DeltaKey	key;
-	DeltaGroup *group;
+	GroupEntry *entry;
 	bool		found;
 	int			i;
 
@@ -252,17 +279,15 @@ find_group(DeltaWriter *writer, const Execution *row)
 
 	key.bytes = writer->key.data;
 	key.length = writer->key.len;
-	group = group_insert(writer->groups, key, &found);
+	entry = group_insert(writer->groups, key, &found);
 	if (!found)
 	{
 		char	   *bytes = MemoryContextAlloc(writer->context, key.length);
 
-		memset(group->counts, 0, sizeof(group->counts));
-		memset(group->moneys, 0, sizeof(group->moneys));
-		memset(group->times, 0, sizeof(group->times));
-		group->key.bytes = memcpy(bytes, key.bytes, key.length);
+		entry->key.bytes = memcpy(bytes, key.bytes, key.length);
+		entry->group = MemoryContextAllocZero(writer->context, sizeof(DeltaGroup));
 	}
-	return group;
+	return entry->group;
 }
 
 static void
@@ -436,19 +461,6 @@ open_deltas(DeltaTable *table, Relation history, Oid sketch_type)
 	check_nullable(table->relation, table->attnums);
 }
 
-/* Reads the next text of a group's key. */
-static Datum
-key_text(const char **position)
-{
-	uint32		length;
-	text	   *value;
-
-	memcpy(&length, *position, sizeof(length));
-	value = cstring_to_text_with_len(*position + sizeof(length), length);
-	*position += sizeof(length) + length;
-	return PointerGetDatum(value);
-}
-
 static void
 set_column(const DeltaTable *table, TupleTableSlot *slot, DeltaColumn column, Datum value)
 {
@@ -457,17 +469,18 @@ set_column(const DeltaTable *table, TupleTableSlot *slot, DeltaColumn column, Da
 }
 
 static void
-fill_key(const DeltaTable *table, TupleTableSlot *slot, const DeltaGroup *group)
+fill_key(const DeltaTable *table, TupleTableSlot *slot, const DeltaKey *key)
 {
-	const char *position = group->key.bytes;
-	TimestampTz bucket;
+	uint32		offset = sizeof(TimestampTz);
 	int			i;
 
-	memcpy(&bucket, position, sizeof(bucket));
-	position += sizeof(bucket);
-	set_column(table, slot, DELTA_BUCKET, TimestampTzGetDatum(bucket));
+	set_column(table, slot, DELTA_BUCKET, TimestampTzGetDatum(*(const TimestampTz *) key->bytes));
 	for (i = 0; i < DELTA_DIMENSIONS; i++)
-		set_column(table, slot, DELTA_CUSTOMER_ID + i, key_text(&position));
+	{
+		offset = att_align_pointer(offset, TYPALIGN_INT, -1, key->bytes + offset);
+		set_column(table, slot, DELTA_CUSTOMER_ID + i, PointerGetDatum(key->bytes + offset));
+		offset = att_addlength_pointer(offset, -1, key->bytes + offset);
+	}
 }
 
 static void
@@ -529,12 +542,12 @@ write_slots(DeltaTable *table)
 }
 
 static void
-write_group(DeltaTable *table, const DeltaGroup *group)
+write_group(DeltaTable *table, const GroupEntry *entry)
 {
 	TupleTableSlot *slot = next_slot(table);
 
-	fill_key(table, slot, group);
-	fill_measures(table, slot, group);
+	fill_key(table, slot, &entry->key);
+	fill_measures(table, slot, entry->group);
 	ExecStoreVirtualTuple(slot);
 	if (table->used == SLOTS_MAX)
 		write_slots(table);
@@ -551,11 +564,24 @@ close_deltas(DeltaTable *table)
 	table_close(table->relation, NoLock);
 }
 
+/*
+ * Forget the groups, which were written.  A statement that has filled memory once
+ * will do so again: from now on the context keeps its block, or the system would
+ * have to give us the same pages, cleared, again and again.
+ */
 static void
-start_groups(DeltaWriter *writer)
+forget_groups(DeltaWriter *writer)
 {
-	MemoryContextReset(writer->context);
-	writer->groups = group_create(writer->context, 8, NULL);
+	group_reset(writer->groups);
+	if (writer->context_is_large)
+	{
+		MemoryContextReset(writer->context);
+		return;
+	}
+	MemoryContextDelete(writer->context);
+	writer->context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter deltas",
+											GROUPS_BYTES, GROUPS_BYTES, GROUPS_BYTES);
+	writer->context_is_large = true;
 }
 
 /* Append what has changed to usage_deltas, which is not opened for nothing. */
@@ -565,17 +591,17 @@ write_groups(DeltaWriter *writer)
 	MemoryContext old_context = MemoryContextSwitchTo(writer->context);
 	DeltaTable	table = {.relation = NULL};
 	group_iterator iterator;
-	DeltaGroup *group;
+	GroupEntry *entry;
 
 	group_start_iterate(writer->groups, &iterator);
-	while ((group = group_iterate(writer->groups, &iterator)) != NULL)
+	while ((entry = group_iterate(writer->groups, &iterator)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (is_unchanged(group))
+		if (is_unchanged(entry->group))
 			continue;
 		if (table.relation == NULL)
 			open_deltas(&table, writer->history, writer->sketch_type);
-		write_group(&table, group);
+		write_group(&table, entry);
 	}
 	if (table.relation != NULL)
 		close_deltas(&table);
@@ -603,7 +629,7 @@ read_transition(DeltaWriter *writer, Tuplestorestate *rows, int sign)
 		if (writer->groups->members >= GROUPS_MAX)
 		{
 			write_groups(writer);
-			start_groups(writer);
+			forget_groups(writer);
 		}
 		MemoryContextReset(writer->row_context);
 		old_context = MemoryContextSwitchTo(writer->row_context);
@@ -673,9 +699,10 @@ append_deltas(PG_FUNCTION_ARGS)
 	history_columns_resolve(writer.history, writer.history_attnums);
 	writer.sketch_type = find_sketch_type(fcinfo);
 	initStringInfo(&writer.key);
+	writer.groups = group_create(CurrentMemoryContext, 8, NULL);
 	writer.context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter deltas", ALLOCSET_DEFAULT_SIZES);
+	writer.context_is_large = false;
 	writer.row_context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter execution", ALLOCSET_SMALL_SIZES);
-	start_groups(&writer);
 	if (trigdata->tg_newtable != NULL)
 		read_transition(&writer, trigdata->tg_newtable, 1);
 	if (trigdata->tg_oldtable != NULL)

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
@@ -35,6 +37,33 @@ const char *const price_status_names[PRICE_STATUSES] = {
 	[PRICE_BYOK] = "byok",
 	[PRICE_REPORTED] = "reported",
 };
+
+Execution
+execution_deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
+{
+	TupleDesc	desc = RelationGetDescr(relation);
+	Execution	row = {
+		.relation = relation,
+		.attnums = attnums,
+		.values = palloc(desc->natts * sizeof(Datum)),
+		.nulls = palloc(desc->natts * sizeof(bool))
+	};
+
+	heap_deform_tuple(tuple, desc, row.values, row.nulls);
+	return row;
+}
+
+/* Of two rows of one table. */
+bool
+execution_same_value(const Execution *a, const Execution *b, HistoryColumn column)
+{
+	Form_pg_attribute attribute = execution_attribute(a, column);
+
+	if (execution_is_null(a, column) || execution_is_null(b, column))
+		return execution_is_null(a, column) == execution_is_null(b, column);
+	return datum_image_eq(execution_value(a, column), execution_value(b, column),
+						  attribute->attbyval, attribute->attlen);
+}
 
 /* Which of the words does the column hold?  -1 if none, or NULL. */
 int
@@ -69,4 +98,11 @@ execution_microseconds(const Execution *row, HistoryColumn column)
 	microseconds = DirectFunctionCall2(numeric_mul, execution_value(row, column),
 									   NumericGetDatum(int64_to_numeric(1000)));
 	return DatumGetInt64(DirectFunctionCall1(numeric_int8, microseconds));
+}
+
+/* -1 if the status is no known one. */
+int
+execution_status(const Execution *row)
+{
+	return execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
 }

@@ -98,12 +98,34 @@ execution_int64(const Execution *row, HistoryColumn column)
 	return execution_is_null(row, column) ? 0 : DatumGetInt64(execution_value(row, column));
 }
 
+static inline void
+execution_set(Execution *row, HistoryColumn column, Datum value)
+{
+	row->values[row->attnums[column] - 1] = value;
+	row->nulls[row->attnums[column] - 1] = false;
+}
+
+static inline void
+execution_set_null(Execution *row, HistoryColumn column)
+{
+	row->nulls[row->attnums[column] - 1] = true;
+}
+
 static inline bool
 status_is_open(int status)
 {
 	return status == STATUS_PENDING || status == STATUS_RUNNING;
 }
 
+static inline Form_pg_attribute
+execution_attribute(const Execution *row, HistoryColumn column)
+{
+	return TupleDescAttr(RelationGetDescr(row->relation), row->attnums[column] - 1);
+}
+
+extern Execution execution_deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple);
+extern int	execution_status(const Execution *row);
+extern bool execution_same_value(const Execution *a, const Execution *b, HistoryColumn column);
 extern int	execution_word(const Execution *row, HistoryColumn column,
 						   const char *const *words, int count);
 extern int64 execution_microseconds(const Execution *row, HistoryColumn column);

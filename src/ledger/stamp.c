@@ -7,7 +7,8 @@
  * An INSERT is validated, completed and priced.  An UPDATE too, but it prices
  * again only if something that the price depends on has changed; otherwise the
  * stamped columns keep their old values, whatever the statement says, so that a
- * settled cost cannot be changed in passing.
+ * settled cost cannot be changed in passing.  rerate() alone may have it priced
+ * again as it is.
  *
  * An UPDATE may move a row to another partition.  The executor does that by
  * DELETE and INSERT, so the row comes here twice, and the second time it looks
@@ -34,7 +35,9 @@
 
 #include "compat.h"
 #include "ledger/execution.h"
-#include "pricing/cost.h"
+#include "ledger/execution_price.h"
+#include "ledger/execution_report.h"
+#include "ledger/rerate.h"
 
 PG_FUNCTION_INFO_V1(stamp_execution);
 
@@ -60,12 +63,7 @@ static StampedRow last_update;
 static const HistoryColumn dimension_columns[] = {
 	HISTORY_CUSTOMER_ID, HISTORY_CUSTOMER_TIER, HISTORY_PROJECT_ID, HISTORY_PACKAGE_ID,
 	HISTORY_SECTION, HISTORY_USER_ID, HISTORY_API_KEY_ID, HISTORY_ENVIRONMENT,
-	HISTORY_PROVIDER, HISTORY_MODEL
-};
-
-static const HistoryColumn token_columns[] = {
-	HISTORY_INPUT_TOKENS, HISTORY_CACHE_READ_TOKENS, HISTORY_CACHE_WRITE_TOKENS,
-	HISTORY_OUTPUT_TOKENS, HISTORY_REASONING_TOKENS
+	HISTORY_PROVIDER, HISTORY_MODEL, HISTORY_API, HISTORY_SERVICE_TIER, HISTORY_REGION
 };
 
 /*
@@ -74,9 +72,9 @@ static const HistoryColumn token_columns[] = {
  * that is put right.
  */
 static const HistoryColumn priced_columns[] = {
-	HISTORY_PROVIDER, HISTORY_MODEL, HISTORY_BYOK,
-	HISTORY_INPUT_TOKENS, HISTORY_CACHE_READ_TOKENS, HISTORY_CACHE_WRITE_TOKENS,
-	HISTORY_OUTPUT_TOKENS, HISTORY_REASONING_TOKENS
+	HISTORY_PROVIDER, HISTORY_MODEL, HISTORY_SERVICE_TIER, HISTORY_REGION, HISTORY_BYOK, HISTORY_USAGE,
+	HISTORY_INPUT_TOKENS, HISTORY_CACHE_READ_TOKENS, HISTORY_CACHE_WRITE_TOKENS, HISTORY_CACHE_WRITE_1H_TOKENS,
+	HISTORY_OUTPUT_TOKENS, HISTORY_REASONING_TOKENS, HISTORY_UNITS
 };
 
 /* What pricing writes. */
@@ -84,16 +82,10 @@ static const HistoryColumn stamped_columns[] = {
 	HISTORY_COST, HISTORY_SHADOW_COST, HISTORY_PRICE_ID, HISTORY_PRICE_STATUS
 };
 
-static Form_pg_attribute
-attribute_of(const Execution *row, HistoryColumn column)
-{
-	return TupleDescAttr(RelationGetDescr(row->relation), row->attnums[column] - 1);
-}
-
 static const char *
 column_name(const Execution *row, HistoryColumn column)
 {
-	return NameStr(attribute_of(row, column)->attname);
+	return NameStr(execution_attribute(row, column)->attname);
 }
 
 /* Raise an error about a column: "input_tokens of an execution ..." */
@@ -109,19 +101,6 @@ refuse(const Execution *row, HistoryColumn column, const char *what, const char 
 }
 
 static void
-set_value(Execution *row, HistoryColumn column, Datum value)
-{
-	row->values[row->attnums[column] - 1] = value;
-	row->nulls[row->attnums[column] - 1] = false;
-}
-
-static void
-set_null(Execution *row, HistoryColumn column)
-{
-	row->nulls[row->attnums[column] - 1] = true;
-}
-
-static void
 check_dimensions(const Execution *row)
 {
 	int			i;
@@ -133,7 +112,7 @@ check_dimensions(const Execution *row)
 		if (value != NULL && VARSIZE_ANY_EXHDR(value) > DIMENSION_BYTES_MAX)
 			refuse(row, dimension_columns[i], "is too long",
 				   psprintf("It has %zu bytes, %d are allowed.", (size_t) VARSIZE_ANY_EXHDR(value), DIMENSION_BYTES_MAX),
-				   "Usage is grouped by this column. Longer texts belong into metadata.");
+				   "Usage is grouped or priced by this column. Longer texts belong into metadata.");
 	}
 }
 
@@ -159,15 +138,16 @@ check_tokens(const Execution *row)
 {
 	int			i;
 
-	for (i = 0; i < (int) lengthof(token_columns); i++)
+	for (i = 0; i < EXECUTION_COUNTS; i++)
 	{
-		int64		tokens = execution_int64(row, token_columns[i]);
+		HistoryColumn column = execution_counts[i].column;
+		int64		tokens = execution_int64(row, column);
 
 		if (tokens < 0)
-			refuse(row, token_columns[i], "is negative", psprintf("It is " INT64_FORMAT ".", tokens),
+			refuse(row, column, "is negative", psprintf("It is " INT64_FORMAT ".", tokens),
 				   "Counts are disjoint and not negative; null means not reported.");
 		if (tokens > TOKENS_MAX)
-			refuse(row, token_columns[i], "is too large",
+			refuse(row, column, "is too large",
 				   psprintf("It is " INT64_FORMAT ", at most " INT64_FORMAT " are allowed.", tokens, TOKENS_MAX),
 				   "Is it a count of tokens of one execution?");
 	}
@@ -287,25 +267,6 @@ validate(const Execution *row)
 	check_word(row, HISTORY_TOKEN_SOURCE, token_source_names, TOKEN_SOURCES);
 }
 
-static bool
-has_tokens(const Execution *row)
-{
-	int			i;
-
-	for (i = 0; i < (int) lengthof(token_columns); i++)
-	{
-		if (!execution_is_null(row, token_columns[i]))
-			return true;
-	}
-	return false;
-}
-
-static int
-status_of(const Execution *row)
-{
-	return execution_word(row, HISTORY_STATUS, status_names, EXECUTION_STATUSES);
-}
-
 /* completed_at - started_at in milliseconds, if there are both */
 static bool
 derive_duration(const Execution *row, Datum *duration)
@@ -327,7 +288,7 @@ complete_duration(Execution *row)
 
 	if (!execution_is_null(row, HISTORY_DURATION_MS) || !derive_duration(row, &duration))
 		return;
-	set_value(row, HISTORY_DURATION_MS, duration);
+	execution_set(row, HISTORY_DURATION_MS, duration);
 	check_duration(row, HISTORY_DURATION_MS);
 }
 
@@ -335,14 +296,14 @@ complete_duration(Execution *row)
 static void
 complete_total(Execution *row)
 {
-	if (has_tokens(row))
-		set_value(row, HISTORY_TOTAL_TOKENS,
+	if (execution_has_tokens(row))
+		execution_set(row, HISTORY_TOTAL_TOKENS,
 				  Int64GetDatum(execution_int64(row, HISTORY_INPUT_TOKENS) +
 								execution_int64(row, HISTORY_CACHE_READ_TOKENS) +
 								execution_int64(row, HISTORY_CACHE_WRITE_TOKENS) +
 								execution_int64(row, HISTORY_OUTPUT_TOKENS)));
 	else
-		set_null(row, HISTORY_TOTAL_TOKENS);
+		execution_set_null(row, HISTORY_TOTAL_TOKENS);
 }
 
 /*
@@ -354,105 +315,15 @@ complete_token_source(Execution *row)
 {
 	int			source = execution_word(row, HISTORY_TOKEN_SOURCE, token_source_names, TOKEN_SOURCES);
 
-	if (has_tokens(row))
+	if (execution_has_usage(row))
 	{
 		if (source < 0 || source == TOKENS_UNREPORTED)
-			set_value(row, HISTORY_TOKEN_SOURCE, CStringGetTextDatum(token_source_names[TOKENS_REPORTED]));
+			execution_set(row, HISTORY_TOKEN_SOURCE, CStringGetTextDatum(token_source_names[TOKENS_REPORTED]));
 	}
-	else if (status_is_open(status_of(row)))
-		set_null(row, HISTORY_TOKEN_SOURCE);
+	else if (status_is_open(execution_status(row)))
+		execution_set_null(row, HISTORY_TOKEN_SOURCE);
 	else
-		set_value(row, HISTORY_TOKEN_SOURCE, CStringGetTextDatum(token_source_names[TOKENS_UNREPORTED]));
-}
-
-static void
-set_price(Execution *row, PriceStatus status, Numeric cost)
-{
-	set_value(row, HISTORY_PRICE_STATUS, CStringGetTextDatum(price_status_names[status]));
-	if (cost != NULL)
-		set_value(row, HISTORY_COST, NumericGetDatum(cost));
-	else
-		set_null(row, HISTORY_COST);
-}
-
-/* The cost by the price book, NULL if there is none for this execution. */
-static Numeric
-book_cost(Execution *row)
-{
-	PriceKey	key = {
-		.book = RelationGetNamespace(row->relation),
-		.provider = execution_text(row, HISTORY_PROVIDER),
-		.model = execution_text(row, HISTORY_MODEL),
-		.customer_id = execution_text(row, HISTORY_CUSTOMER_ID),
-		.customer_tier = execution_text(row, HISTORY_CUSTOMER_TIER),
-		.at = DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT))
-	};
-	TokenCounts counts = {
-		.input = execution_int64(row, HISTORY_INPUT_TOKENS),
-		.cache_read = execution_int64(row, HISTORY_CACHE_READ_TOKENS),
-		.cache_write = execution_int64(row, HISTORY_CACHE_WRITE_TOKENS),
-		.output = execution_int64(row, HISTORY_OUTPUT_TOKENS),
-		.reasoning = execution_int64(row, HISTORY_REASONING_TOKENS)
-	};
-	const PriceList *list;
-	Numeric		cost;
-
-	if (!has_tokens(row) || key.provider == NULL || key.model == NULL)
-		return NULL;
-	list = price_book_find(&key);
-	if (list == NULL)
-		return NULL;
-	cost = token_cost(list, &counts);
-	if (cost != NULL)
-		set_value(row, HISTORY_PRICE_ID, Int64GetDatum(list->price_id));
-	return cost;
-}
-
-/*
- * Stamp the cost.  The book decides; what the caller gave is kept beside it, and
- * counts where the book has no price.  With the customer's own key the price is
- * only what it would have cost.  A call that failed and used no tokens cost
- * nothing, whatever its price.
- */
-static void
-price(Execution *row)
-{
-	Numeric		cost;
-
-	set_null(row, HISTORY_PRICE_ID);
-	set_null(row, HISTORY_SHADOW_COST);
-	if (status_is_open(status_of(row)))
-	{
-		set_price(row, PRICE_PENDING, NULL);
-		return;
-	}
-
-	cost = book_cost(row);
-	if (DatumGetBool(execution_value(row, HISTORY_BYOK)))
-	{
-		if (cost != NULL)
-			set_value(row, HISTORY_SHADOW_COST, NumericGetDatum(cost));
-		set_price(row, PRICE_BYOK, int64_to_numeric(0));
-	}
-	else if (cost != NULL)
-		set_price(row, PRICE_PRICED, cost);
-	else if (!execution_is_null(row, HISTORY_REPORTED_COST))
-		set_price(row, PRICE_REPORTED, DatumGetNumeric(execution_value(row, HISTORY_REPORTED_COST)));
-	else if (!has_tokens(row) && status_of(row) != STATUS_SUCCESS)
-		set_price(row, PRICE_PRICED, int64_to_numeric(0));
-	else
-		set_price(row, PRICE_UNPRICED, NULL);
-}
-
-static bool
-same_value(const Execution *a, const Execution *b, HistoryColumn column)
-{
-	Form_pg_attribute attribute = attribute_of(a, column);
-
-	if (execution_is_null(a, column) || execution_is_null(b, column))
-		return execution_is_null(a, column) == execution_is_null(b, column);
-	return datum_image_eq(execution_value(a, column), execution_value(b, column),
-						  attribute->attbyval, attribute->attlen);
+		execution_set(row, HISTORY_TOKEN_SOURCE, CStringGetTextDatum(token_source_names[TOKENS_UNREPORTED]));
 }
 
 static bool
@@ -460,11 +331,13 @@ must_price_again(const Execution *old, const Execution *new)
 {
 	int			i;
 
-	if (status_is_open(status_of(old)) != status_is_open(status_of(new)))
+	if (is_rerating(new->relation))
+		return true;
+	if (status_is_open(execution_status(old)) != status_is_open(execution_status(new)))
 		return true;
 	for (i = 0; i < (int) lengthof(priced_columns); i++)
 	{
-		if (!same_value(old, new, priced_columns[i]))
+		if (!execution_same_value(old, new, priced_columns[i]))
 			return true;
 	}
 	return false;
@@ -477,9 +350,9 @@ keep_stamp(const Execution *old, Execution *new)
 
 	for (i = 0; i < (int) lengthof(stamped_columns); i++)
 	{
-		set_value(new, stamped_columns[i], execution_value(old, stamped_columns[i]));
+		execution_set(new, stamped_columns[i], execution_value(old, stamped_columns[i]));
 		if (execution_is_null(old, stamped_columns[i]))
-			set_null(new, stamped_columns[i]);
+			execution_set_null(new, stamped_columns[i]);
 	}
 }
 
@@ -488,7 +361,7 @@ static void
 take_reported_cost(Execution *row)
 {
 	if (!execution_is_null(row, HISTORY_COST) && execution_is_null(row, HISTORY_REPORTED_COST))
-		set_value(row, HISTORY_REPORTED_COST, execution_value(row, HISTORY_COST));
+		execution_set(row, HISTORY_REPORTED_COST, execution_value(row, HISTORY_COST));
 }
 
 static void
@@ -505,7 +378,7 @@ note_update(const Execution *row)
 	old_context = MemoryContextSwitchTo(last_update.context);
 	for (i = 0; i < HISTORY_COLUMNS; i++)
 	{
-		Form_pg_attribute attribute = attribute_of(row, i);
+		Form_pg_attribute attribute = execution_attribute(row, i);
 
 		last_update.nulls[i] = execution_is_null(row, i);
 		if (!last_update.nulls[i])
@@ -528,7 +401,7 @@ is_moved(const Execution *row)
 		return false;
 	for (i = 0; i < HISTORY_COLUMNS; i++)
 	{
-		Form_pg_attribute attribute = attribute_of(row, i);
+		Form_pg_attribute attribute = execution_attribute(row, i);
 
 		if (i == HISTORY_CREATED_AT)
 			continue;
@@ -542,21 +415,29 @@ is_moved(const Execution *row)
 	return !execution_is_null(row, HISTORY_CREATED_AT);
 }
 
-static void
+/* Returns what was used. */
+static Usage
 validate_and_complete(Execution *row)
 {
+	Usage		usage;
+
 	validate(row);
+	usage = execution_usage(row);
 	complete_duration(row);
 	complete_total(row);
 	complete_token_source(row);
+	return usage;
 }
 
 static void
 stamp_new(Execution *row)
 {
+	Usage		usage;
+
 	take_reported_cost(row);
-	validate_and_complete(row);
-	price(row);
+	execution_read_report(row);
+	usage = validate_and_complete(row);
+	execution_price(row, &usage);
 }
 
 /* A duration that was derived from the times follows them. */
@@ -565,39 +446,28 @@ forget_derived_duration(const Execution *old, Execution *new)
 {
 	Datum		derived;
 
-	if (same_value(old, new, HISTORY_DURATION_MS) && !execution_is_null(old, HISTORY_DURATION_MS) &&
+	if (execution_same_value(old, new, HISTORY_DURATION_MS) && !execution_is_null(old, HISTORY_DURATION_MS) &&
 		derive_duration(old, &derived) &&
 		DatumGetBool(DirectFunctionCall2(numeric_eq, derived, execution_value(old, HISTORY_DURATION_MS))))
-		set_null(new, HISTORY_DURATION_MS);
+		execution_set_null(new, HISTORY_DURATION_MS);
 }
 
 static void
 stamp_changed(const Execution *old, Execution *new)
 {
-	if (!same_value(old, new, HISTORY_COST))
+	Usage		usage;
+
+	if (!execution_same_value(old, new, HISTORY_COST))
 		take_reported_cost(new);
 	forget_derived_duration(old, new);
-	validate_and_complete(new);
+	if (!execution_same_value(old, new, HISTORY_USAGE))
+		execution_follow_report(old, new);
+	usage = validate_and_complete(new);
 	if (must_price_again(old, new))
-		price(new);
+		execution_price(new, &usage);
 	else
 		keep_stamp(old, new);
 	note_update(new);
-}
-
-static Execution
-deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
-{
-	TupleDesc	desc = RelationGetDescr(relation);
-	Execution	row = {
-		.relation = relation,
-		.attnums = attnums,
-		.values = palloc(desc->natts * sizeof(Datum)),
-		.nulls = palloc(desc->natts * sizeof(bool))
-	};
-
-	heap_deform_tuple(tuple, desc, row.values, row.nulls);
-	return row;
 }
 
 static const AttrNumber *
@@ -643,14 +513,14 @@ stamp_execution(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 	{
-		Execution	old = deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
+		Execution	old = execution_deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
 
-		row = deform(trigdata->tg_relation, attnums, trigdata->tg_newtuple);
+		row = execution_deform(trigdata->tg_relation, attnums, trigdata->tg_newtuple);
 		stamp_changed(&old, &row);
 	}
 	else
 	{
-		row = deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
+		row = execution_deform(trigdata->tg_relation, attnums, trigdata->tg_trigtuple);
 		if (is_moved(&row))
 			PG_RETURN_POINTER(trigdata->tg_trigtuple);
 		stamp_new(&row);

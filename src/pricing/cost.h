@@ -12,25 +12,38 @@
 
 #include "utils/numeric.h"
 
-#include "pricing/price_book.h"
+#include "pricing/price_list.h"
+#include "pricing/usage.h"
 
 /*
- * Tokens of one execution.  Disjoint but for reasoning, which is a part of
- * output: 0 <= reasoning <= output.  None is negative.
+ * So much of a unit at a rate; without a rate its price is not known.  The
+ * quantity is count, or if that is -1 quantity.
  */
-typedef struct TokenCounts
+typedef struct CostLine
 {
-	int64		input;
-	int64		cache_read;
-	int64		cache_write;
-	int64		output;
-	int64		reasoning;
-} TokenCounts;
+	const char *unit;
+	int64		count;
+	Numeric		quantity;
+	const PriceRate *rate;
+} CostLine;
 
-/*
- * The exact cost, allocated in the current context; NULL if the list has no
- * rate for tokens that were used.
- */
-extern Numeric token_cost(const PriceList *list, const TokenCounts *counts);
+/* The arithmetic of one cost: the lines, whose amounts add up to it. */
+typedef struct CostSheet
+{
+	const PriceList *list;
+	bool		complete;		/* every line has a rate */
+	int			count;
+	int			size;
+	CostLine   *lines;
+	CostLine	first[8];		/* enough for most */
+} CostSheet;
+
+extern void cost_sheet_make(CostSheet *sheet, const PriceList *list, const Usage *usage);
+extern Numeric cost_sheet_total(const CostSheet *sheet);
+extern Numeric cost_line_quantity(const CostLine *line);
+extern Numeric cost_line_amount(const CostLine *line);
+
+/* The exact cost in the current context; NULL if the list lacks a price. */
+extern Numeric usage_cost(const PriceList *list, const Usage *usage);
 
 #endif							/* USAGE_METER_PRICING_COST_H */

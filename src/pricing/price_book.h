@@ -11,44 +11,41 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
-#include "utils/numeric.h"
 
-/* The token kinds that a price list can have a rate for. */
-typedef enum PriceUnit
-{
-	PRICE_INPUT_TOKEN,
-	PRICE_CACHE_READ_TOKEN,
-	PRICE_CACHE_WRITE_TOKEN,
-	PRICE_OUTPUT_TOKEN,
-	PRICE_REASONING_TOKEN
-} PriceUnit;
+#include "pricing/price_list.h"
 
-#define PRICE_UNITS (PRICE_REASONING_TOKEN + 1)
-
-/*
- * One row of prices with its rates: prices of single tokens, NULL where the
- * list has none.  Customer and tier are "" in a list that is for all.
- */
-typedef struct PriceList
-{
-	int64		price_id;
-	text	   *customer_id;
-	text	   *customer_tier;
-	TimestampTz valid_from;
-	TimestampTz valid_to;
-	Numeric		rates[PRICE_UNITS];
-} PriceList;
-
-/* What a price depends on.  Customer and tier may be NULL. */
+/* What a price depends on.  Region, customer and tier may be NULL. */
 typedef struct PriceKey
 {
 	Oid			book;			/* the schema that holds prices and price_rates */
 	text	   *provider;
 	text	   *model;
+	text	   *region;
 	text	   *customer_id;
 	text	   *customer_tier;
 	TimestampTz at;
 } PriceKey;
+
+/* What an execution costs that did not succeed. */
+typedef enum FailedCalls
+{
+	FAILED_NEVER,				/* nothing */
+	FAILED_TOKENS,				/* what its tokens cost, nothing if it has none */
+	FAILED_REPORTED				/* what the provider says, nothing if it does not */
+} FailedCalls;
+
+#define FAILED_CALLS (FAILED_REPORTED + 1)
+
+extern const char *const failed_calls_names[FAILED_CALLS];
+
+/* How often this backend found prices in its cache, and how often it had to read them. */
+typedef struct PriceBookCounters
+{
+	int64		hits;
+	int64		loads;
+} PriceBookCounters;
+
+extern PriceBookCounters price_book_counters;
 
 extern void price_book_init(void);
 
@@ -57,5 +54,8 @@ extern void price_book_init(void);
  * this function; nothing in between may need it longer.
  */
 extern const PriceList *price_book_find(const PriceKey *key);
+
+/* The rule of the book, cached like prices. */
+extern FailedCalls price_book_failed_calls(Oid book);
 
 #endif							/* USAGE_METER_PRICING_PRICE_BOOK_H */

@@ -7,7 +7,18 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
 #include "pricing/usage.h"
+
+/* More units in one execution than there are names for are a mistake. */
+#define UNITS_MAX			64
+
+/* As long as an identifier. */
+#define UNIT_NAME_MAX		(NAMEDATALEN - 1)
+
 
 const char *const token_kind_names[TOKEN_KINDS] = {
 	[INPUT_TOKENS] = "input_tokens",
@@ -42,3 +53,152 @@ const TokenKind token_kind_wholes[TOKEN_KINDS] = {
 	[OUTPUT_IMAGE_TOKENS] = OUTPUT_TOKENS,
 	[OUTPUT_VIDEO_TOKENS] = OUTPUT_TOKENS,
 };
+
+const char *const usage_unit_names[USAGE_UNITS] = {
+	[SEARCHES] = "searches",
+	[INPUT_SECONDS] = "input_seconds",
+	[OUTPUT_SECONDS] = "output_seconds",
+	[INPUT_CHARACTERS] = "input_characters",
+	[OUTPUT_CHARACTERS] = "output_characters",
+	[INPUT_IMAGES] = "input_images",
+	[OUTPUT_IMAGES] = "output_images",
+	[REQUESTS] = "requests",
+};
+
+/* The kind of that name, -1 if there is none. */
+int
+token_kind_find(const char *name)
+{
+	int			kind;
+
+	for (kind = 0; kind < TOKEN_KINDS; kind++)
+	{
+		if (strcmp(token_kind_names[kind], name) == 0)
+			return kind;
+	}
+	return -1;
+}
+
+static void
+refuse_units(const char *what, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("%s", what),
+			 errdetail_internal("%s", detail),
+			 errhint("%s", hint)));
+}
+
+/* Lower-case letters, digits and underscores, beginning with a letter. */
+static char *
+read_unit_name(const JsonbValue *key)
+{
+	char	   *name = pnstrdup(key->val.string.val, key->val.string.len);
+	int			i;
+
+	for (i = 0; name[i] != '\0'; i++)
+	{
+		if (!((name[i] >= 'a' && name[i] <= 'z') || (i > 0 && ((name[i] >= '0' && name[i] <= '9') || name[i] == '_'))))
+			break;
+	}
+	if (i == 0 || name[i] != '\0' || i > UNIT_NAME_MAX)
+		refuse_units("units of an execution have a member that cannot be a unit",
+					 psprintf("It is \"%.*s\".", pg_mbcliplen(name, strlen(name), UNIT_NAME_MAX), name),
+					 "A unit is a plural of lower-case letters, digits and underscores, such as searches or input_seconds.");
+	return name;
+}
+
+static Numeric
+read_quantity(const char *unit, const JsonbValue *value)
+{
+	Datum		quantity;
+
+	if (value->type != jbvNumeric)
+		refuse_units(psprintf("\"%s\" in units of an execution is not a number", unit),
+					 "Each member of units is a quantity.", "Leave out what was not counted.");
+	quantity = NumericGetDatum(value->val.numeric);
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, quantity, NumericGetDatum(int64_to_numeric(0)))))
+		refuse_units(psprintf("\"%s\" in units of an execution is negative", unit),
+					 psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, quantity))),
+					 "Leave out what was not counted.");
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, quantity, NumericGetDatum(int64_to_numeric(USAGE_QUANTITY_MAX)))))
+		refuse_units(psprintf("\"%s\" in units of an execution is too large", unit),
+					 psprintf("At most " INT64_FORMAT " are allowed.", USAGE_QUANTITY_MAX),
+					 "Is it a quantity of one execution?");
+	return DatumGetNumericCopy(quantity);
+}
+
+static int64
+read_token_count(const char *unit, Numeric quantity)
+{
+	Datum		count = DirectFunctionCall1(numeric_int8, NumericGetDatum(quantity));
+
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(quantity),
+										  NumericGetDatum(int64_to_numeric(DatumGetInt64(count))))))
+		refuse_units(psprintf("\"%s\" in units of an execution has a fraction", unit),
+					 psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(quantity)))),
+					 "Tokens are counted in whole numbers.");
+	return DatumGetInt64(count);
+}
+
+/*
+ * Add what a JSON object from unit to quantity says.  Kinds of tokens that have
+ * arguments and columns of their own do not belong there, other kinds do.
+ */
+void
+usage_add_units(Usage *usage, Jsonb *units)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_OBJECT(units))
+		refuse_units("units of an execution are not an object", "They are another kind of JSON.",
+					 "For example {\"searches\": 2, \"input_seconds\": 27.5}.");
+	if (JB_ROOT_COUNT(units) > UNITS_MAX)
+		refuse_units("units of an execution have too many members",
+					 psprintf("There are %d, %d are allowed.", JB_ROOT_COUNT(units), UNITS_MAX),
+					 "Members are units, not single events.");
+
+	usage->units = palloc(sizeof(UnitCount) * (JB_ROOT_COUNT(units) + 1));
+	iterator = JsonbIteratorInit(&units->root);
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		const char *name;
+		Numeric		quantity;
+		int			kind;
+
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		name = read_unit_name(&key);
+		quantity = read_quantity(name, &value);
+		kind = token_kind_find(name);
+		if (kind >= 0 && kind <= REASONING_TOKENS)
+			refuse_units(psprintf("\"%s\" does not belong into units of an execution", name),
+						 "It has a column of its own.", "Use the column.");
+		if (kind >= 0)
+			usage->tokens[kind] = read_token_count(name, quantity);
+		else
+			usage->units[usage->unit_count++] = (UnitCount) {name, quantity};
+	}
+}
+
+/* Refuse a part that is more than the whole. */
+void
+usage_check_parts(const Usage *usage)
+{
+	int			kind;
+
+	for (kind = 0; kind < TOKEN_KINDS; kind++)
+	{
+		int			whole = token_kind_wholes[kind];
+
+		if (usage->tokens[kind] > usage->tokens[whole])
+			refuse_units(psprintf("%s of an execution is more than %s", token_kind_names[kind], token_kind_names[whole]),
+						 psprintf(INT64_FORMAT " cannot be a part of " INT64_FORMAT ".",
+								  usage->tokens[kind], usage->tokens[whole]),
+						 psprintf("%s includes %s.", token_kind_names[whole], token_kind_names[kind]));
+	}
+}

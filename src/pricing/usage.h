@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 /*
@@ -46,5 +47,50 @@ extern const char *const token_kind_names[TOKEN_KINDS];
 
 /* The kind that this one is a part of; itself for the first four. */
 extern const TokenKind token_kind_wholes[TOKEN_KINDS];
+
+/* What is counted besides tokens; may have fractions. */
+typedef enum UsageUnit
+{
+	SEARCHES,
+	INPUT_SECONDS,				/* of audio or video */
+	OUTPUT_SECONDS,
+	INPUT_CHARACTERS,
+	OUTPUT_CHARACTERS,
+	INPUT_IMAGES,
+	OUTPUT_IMAGES,
+	REQUESTS
+} UsageUnit;
+
+#define USAGE_UNITS (REQUESTS + 1)
+
+/* "searches" and so on, as in SQL. */
+extern const char *const usage_unit_names[USAGE_UNITS];
+
+/* The most of one unit that one execution can have used. */
+#define USAGE_QUANTITY_MAX	INT64CONST(1000000000000)
+
+/* So much of another unit than tokens: one of those above, or of any name. */
+typedef struct UnitCount
+{
+	const char *unit;
+	Numeric		quantity;
+} UnitCount;
+
+/*
+ * All that one execution used, and under which conditions.  No count is
+ * negative.  Service tier and region are NULL if not known.
+ */
+typedef struct Usage
+{
+	int64		tokens[TOKEN_KINDS];
+	int			unit_count;
+	UnitCount  *units;
+	text	   *service_tier;
+	text	   *region;
+} Usage;
+
+extern int	token_kind_find(const char *name);
+extern void usage_add_units(Usage *usage, Jsonb *units);
+extern void usage_check_parts(const Usage *usage);
 
 #endif							/* USAGE_METER_PRICING_USAGE_H */

@@ -11,13 +11,21 @@
  *
  * The executor keeps an expanded object as it is if the object's context is a
  * direct child of the aggregate context.  Usually each object has a context of
- * its own.  Ours share one for each aggregate context, because a hashed
- * aggregation sums up the sizes of all child contexts for each new group
- * (MemoryContextMemAllocated, in hash_agg_check_limits): with a context a group
- * its time grows with the square of the groups, 100,000 of them took 12 times as
- * long as avg().  It also saves a context header of 250 bytes a group.  Nothing
- * deletes a single state: the executor would do so only if a transition function
- * returned another one, and it hands out read-only pointers to all others.
+ * its own, and lies in it.  Ours differ, for the sake of many groups:
+ *
+ * - They share one context for each aggregate context, because a hashed
+ *	 aggregation sums up the sizes of all child contexts for each new group
+ *	 (MemoryContextMemAllocated, in hash_agg_check_limits): with a context a group
+ *	 its time grows with the square of the groups, 100,000 of them took 12 times
+ *	 as long as avg().  It also saves a context header of 250 bytes a group.
+ *
+ * - Only the counts lie in that context.  The object itself lies in the aggregate
+ *	 context, next to the tuple of its group that the executor has just looked at:
+ *	 else each row would wait for one more page of memory.
+ *
+ * Nothing deletes a single state: the executor would do so only if a transition
+ * function returned another one, and it hands out read-only pointers to all
+ * others.
  *
  * None of these functions is strict: a NULL value is skipped, and the state is
  * NULL until there is a value.
@@ -35,7 +43,7 @@
 
 #include "interval.h"
 
-#define STATES_CONTEXT_NAME "quantile_sketch states"
+#define COUNTS_CONTEXT_NAME "quantile_sketch counts"
 
 PG_FUNCTION_INFO_V1(sketch_accumulate);
 PG_FUNCTION_INFO_V1(sketch_accumulate_weighted);
@@ -44,20 +52,20 @@ PG_FUNCTION_INFO_V1(sketch_accumulate_weighted_interval);
 PG_FUNCTION_INFO_V1(sketch_combine);
 
 /*
- * The context of all states in an aggregate context.  A reset of the latter
- * deletes it, so it is looked up rather than remembered.
+ * The context of the counts of all states in an aggregate context.  A reset of the
+ * latter deletes it, so it is looked up rather than remembered.
  */
 static MemoryContext
-states_context(MemoryContext aggregate_context)
+counts_context(MemoryContext aggregate_context)
 {
 	MemoryContext child;
 
 	for (child = aggregate_context->firstchild; child != NULL; child = child->nextchild)
 	{
-		if (strcmp(child->name, STATES_CONTEXT_NAME) == 0)
+		if (strcmp(child->name, COUNTS_CONTEXT_NAME) == 0)
 			return child;
 	}
-	return AllocSetContextCreate(aggregate_context, STATES_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
+	return AllocSetContextCreate(aggregate_context, COUNTS_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
 }
 
 /*
@@ -73,9 +81,9 @@ start_state(FunctionCallInfo fcinfo)
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "aggregate function of quantile_sketch called in non-aggregate context");
 
-	sketch = sketch_make_expanded(states_context(context));
+	sketch = sketch_make_expanded(context, counts_context(context));
 	if (!PG_ARGISNULL(0))
-		sketch_merge_datum(&sketch->histogram, PG_GETARG_DATUM(0), 1);
+		sketch_merge_datum(sketch_count_pending(sketch), PG_GETARG_DATUM(0), 1);
 	return sketch;
 }
 
@@ -93,9 +101,10 @@ get_state(FunctionCallInfo fcinfo)
 static Histogram *
 changing_histogram(ExpandedSketch *sketch)
 {
-	sketch_flush(sketch);
-	sketch->encoding.length = 0;
-	return &sketch->histogram;
+	Histogram  *histogram = sketch_count_pending(sketch);
+
+	sketch->counts->encoding.length = 0;
+	return histogram;
 }
 
 /* The state when there is nothing to add. */
@@ -118,7 +127,7 @@ accumulate(FunctionCallInfo fcinfo, double value)
 	sketch = get_state(fcinfo);
 	sketch->pending[sketch->pending_count++] = value;
 	if (sketch->pending_count == SKETCH_PENDING_MAX)
-		sketch_flush(sketch);
+		sketch_count_pending(sketch);
 	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
 }
 

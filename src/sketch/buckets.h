@@ -12,6 +12,7 @@
 #define USAGE_METER_SKETCH_BUCKETS_H
 
 #include <math.h>
+#include <string.h>
 
 #include "histogram.h"
 
@@ -94,6 +95,31 @@ range_store(HistogramRange *range, uint32_t slot, int64_t count)
 			((int64_t *) range->counts)[slot] = count;
 			break;
 	}
+}
+
+/*
+ * The first slot in use from one on; the capacity if there is none.  Empty slots
+ * are skipped eight bytes at a time, since most of a wide range is empty.
+ */
+static inline uint32_t
+range_next_used(const HistogramRange *range, uint32_t slot)
+{
+	uint32_t	word_slots = (range->capacity > 0) ? (uint32_t) sizeof(uint64_t) / range->width : 1;
+
+	while (slot < range->capacity && range_load(range, slot) == 0)
+	{
+		slot++;
+		while (slot % word_slots == 0 && slot < range->capacity)
+		{
+			uint64_t	word;
+
+			memcpy(&word, (const char *) range->counts + (size_t) slot * range->width, sizeof(word));
+			if (word != 0)
+				break;
+			slot += word_slots;
+		}
+	}
+	return slot;
 }
 
 static inline bool

@@ -200,23 +200,25 @@ plan_run(const HistogramRange *range, int32_t first, int32_t last, HistogramRunP
 	size_t		dense = 0;
 	size_t		sparse = 0;
 	int64_t		before = 0;
-	uint64_t	gap = 0;
+	uint32_t	gap = 0;
 
 	plan->first = first;
 	plan->span = (uint16_t) (last - first + 1);
-	for (; slot <= end; slot++)
+	while (slot <= end)
 	{
 		int64_t		count = range_load(range, slot);
+		uint32_t	next = range_next_used(range, slot + 1);
 
-		dense += number_length(zigzag(wrapped_difference(count, before)));
-		before = count;
-		if (count == 0)
-			gap++;
-		else
+		if (gap > 0)
 		{
-			sparse += number_length(gap) + number_length(zigzag(count));
-			gap = 0;
+			dense += number_length(zigzag(wrapped_difference(0, before))) + gap - 1;
+			before = 0;
 		}
+		dense += number_length(zigzag(wrapped_difference(count, before)));
+		sparse += number_length(gap) + number_length(zigzag(count));
+		before = count;
+		gap = next - slot - 1;
+		slot = next;
 	}
 	sparse--;					/* no gap before the first */
 
@@ -276,33 +278,32 @@ write_run(uint8_t *bytes, const HistogramRange *range, const HistogramRunPlan *p
 	uint32_t	slot = (uint32_t) (plan->first - range->first);
 	uint32_t	end = slot + plan->span;
 	int64_t		before = 0;
-	uint64_t	gap = 0;
-	bool		is_first = true;
 
 	if (plan->span == 0)
 		return bytes;
 
 	bytes = write_number(bytes, zigzag(plan->first));
 	bytes = write_number(bytes, (((uint64_t) plan->span - 1) << 1) | plan->sparse);
+	if (plan->sparse)
+	{
+		uint32_t	next;
+
+		for (;; slot = next)
+		{
+			bytes = write_number(bytes, zigzag(range_load(range, slot)));
+			next = range_next_used(range, slot + 1);
+			if (next >= end)
+				return bytes;
+			bytes = write_number(bytes, next - slot - 1);
+		}
+	}
+
 	for (; slot < end; slot++)
 	{
 		int64_t		count = range_load(range, slot);
 
-		if (!plan->sparse)
-		{
-			bytes = write_number(bytes, zigzag(wrapped_difference(count, before)));
-			before = count;
-		}
-		else if (count == 0)
-			gap++;
-		else
-		{
-			if (!is_first)
-				bytes = write_number(bytes, gap);
-			bytes = write_number(bytes, zigzag(count));
-			gap = 0;
-			is_first = false;
-		}
+		bytes = write_number(bytes, zigzag(wrapped_difference(count, before)));
+		before = count;
 	}
 	return bytes;
 }

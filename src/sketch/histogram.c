@@ -24,37 +24,32 @@
  */
 
 /*
- * First and last slot in use; false if there is none.  Looks at words of eight
- * bytes, of which capacity * width is a multiple.
+ * First and last slot in use; false, and low above high, if there is none.
  */
 static bool
 range_used(const HistogramRange *range, uint32_t *low, uint32_t *high)
 {
-	const char *bytes = range->counts;
-	size_t		words = (size_t) range->capacity * range->width / sizeof(uint64_t);
-	size_t		from = 0;
-	size_t		to = words;
-	uint64_t	word = 0;
+	size_t		word_end;
+	uint64_t	word;
 
-	for (; from < words; from++)
+	*low = range_next_used(range, 0);
+	*high = 0;
+	if (*low == range->capacity)
 	{
-		memcpy(&word, bytes + from * sizeof(word), sizeof(word));
+		*low = 1;
+		return false;
+	}
+
+	/* back over words of eight bytes, of which capacity * width is a multiple */
+	word_end = (size_t) range->capacity * range->width;
+	for (;;)
+	{
+		memcpy(&word, (const char *) range->counts + word_end - sizeof(word), sizeof(word));
 		if (word != 0)
 			break;
+		word_end -= sizeof(word);
 	}
-	if (from == words)
-		return false;
-
-	do
-	{
-		to--;
-		memcpy(&word, bytes + to * sizeof(word), sizeof(word));
-	} while (word == 0);
-
-	*low = (uint32_t) (from * sizeof(word) / range->width);
-	while (range_load(range, *low) == 0)
-		(*low)++;
-	*high = (uint32_t) ((to + 1) * sizeof(word) / range->width) - 1;
+	*high = (uint32_t) (word_end / range->width) - 1;
 	while (range_load(range, *high) == 0)
 		(*high)--;
 	return true;
@@ -75,7 +70,7 @@ range_rebuild(Histogram *histogram, HistogramRange *range, uint32_t low, uint32_
 		return HISTOGRAM_OUT_OF_MEMORY;
 
 	memset(rebuilt.counts, 0, (size_t) capacity * width);
-	for (slot = low; slot <= high && low <= high; slot++)
+	for (slot = low; slot <= high && low <= high; slot = range_next_used(range, slot + 1))
 		range_store(&rebuilt, (uint32_t) (range->first + (int32_t) slot - first),
 					range_load(range, slot));
 
@@ -156,16 +151,12 @@ HistogramStatus
 histogram_widen(Histogram *histogram, HistogramRange *range, int64_t count)
 {
 	uint8_t		width = range->width;
-	uint32_t	low = 1;
-	uint32_t	high = 0;
+	uint32_t	low;
+	uint32_t	high;
 
 	while (!count_fits(count, width))
 		width *= 2;
-	if (!range_used(range, &low, &high))
-	{
-		low = 1;
-		high = 0;
-	}
+	range_used(range, &low, &high);
 	return range_rebuild(histogram, range, low, high, range->first, range->capacity, width);
 }
 
@@ -181,7 +172,7 @@ range_prepare_halving(Histogram *histogram, HistogramRange *range)
 	if (!range_used(range, &slot, &high))
 		return HISTOGRAM_OK;
 
-	for (; slot < high; slot++)
+	for (; slot < high; slot = range_next_used(range, slot + 1))
 	{
 		int64_t		sum;
 
@@ -212,7 +203,7 @@ range_halve(HistogramRange *range)
 
 	if (range_used(range, &slot, &high))
 	{
-		for (; slot <= high; slot++)
+		for (; slot <= high; slot = range_next_used(range, slot + 1))
 		{
 			int64_t		count = range_load(range, slot);
 			uint32_t	target = (uint32_t) (((range->first + (int64_t) slot) >> 1) - first);
@@ -434,8 +425,8 @@ histogram_cover(Histogram *histogram, HistogramSide side, int64_t low, int64_t h
 		int			shift = scale - histogram->scale;
 		int64_t		first = low >> shift;
 		int64_t		last = high >> shift;
-		uint32_t	used_low = 1;
-		uint32_t	used_high = 0;
+		uint32_t	used_low;
+		uint32_t	used_high;
 		HistogramStatus status;
 
 		if (first >= range->first && last < (int64_t) range->first + range->capacity)
@@ -677,15 +668,12 @@ merge_side(Histogram *into, const Histogram *from, HistogramSide side, int sign)
 	if (!range_used(source, &slot, &high))
 		return HISTOGRAM_OK;
 
-	for (; slot <= high; slot++)
+	for (; slot <= high; slot = range_next_used(source, slot + 1))
 	{
 		int32_t		index = (source->first + (int32_t) slot) >> shift;
-		int64_t		count = range_load(source, slot);
-		HistogramStatus status;
+		HistogramStatus status = bucket_merge(into, target, (uint32_t) (index - target->first),
+											  range_load(source, slot), sign);
 
-		if (count == 0)
-			continue;
-		status = bucket_merge(into, target, (uint32_t) (index - target->first), count, sign);
 		if (status != HISTOGRAM_OK)
 			return status;
 	}
@@ -800,7 +788,8 @@ range_has_negative(const HistogramRange *range)
 {
 	uint32_t	slot;
 
-	for (slot = 0; slot < range->capacity; slot++)
+	for (slot = range_next_used(range, 0); slot < range->capacity;
+		 slot = range_next_used(range, slot + 1))
 	{
 		if (range_load(range, slot) < 0)
 			return true;
@@ -1146,7 +1135,7 @@ range_is_valid(const HistogramRange *range, int scale, int64_t *total)
 	if (range->first + (int64_t) low < grid_index_min(scale) ||
 		range->first + (int64_t) high > grid_index_max(scale))
 		return false;
-	for (slot = low; slot <= high; slot++)
+	for (slot = low; slot <= high; slot = range_next_used(range, slot + 1))
 		*total = (int64_t) ((uint64_t) *total + (uint64_t) range_load(range, slot));
 	return true;
 }

@@ -96,7 +96,7 @@ typedef struct HistogramRange
 {
 	void	   *counts;			/* NULL if capacity is 0 */
 	int32_t		first;			/* bucket of slot 0 */
-	uint32_t	capacity;
+	uint16_t	capacity;
 	uint8_t		width;			/* 1, 2, 4 or 8 */
 } HistogramRange;
 

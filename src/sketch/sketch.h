@@ -36,33 +36,37 @@
 #include "compat.h"
 #include "histogram.h"
 
-/*
- * Values that an expanded object collects before it counts them.  Chosen such
- * that the object takes 256 bytes.
- */
-#define SKETCH_PENDING_MAX	7
+/* Values that an expanded object collects before it counts them. */
+#define SKETCH_PENDING_MAX	8
+
+/* What an expanded object has counted. */
+typedef struct SketchCounts
+{
+	Histogram	histogram;
+	HistogramEncoding encoding; /* plan for flattening, stale if its length is 0 */
+} SketchCounts;
 
 /*
  * The expanded object.
  *
- * It lives in a memory context that it may share with others
- * (header.eoh_context, see aggregates.c): so nobody may delete or transfer it,
- * and only the executor ever gets a read-write pointer.
+ * Its context, header.eoh_context, is that of the counts, which it may share with
+ * others (see aggregates.c): so nobody may delete or transfer it, and only the
+ * executor ever gets a read-write pointer.
  *
  * Single values are collected and counted a few at a time.  With many groups in
- * random order each row would otherwise wait for memory twice, for the object
- * and then for the count; this way it touches two neighbouring cache lines.
- * Whoever uses the histogram calls sketch_flush() first.  That is allowed with a
- * read-only pointer too: the value of the object does not change.
+ * random order each row would otherwise wait for memory three times, for the
+ * object, its histogram and the count; this way it touches neighbouring cache
+ * lines.  And since the histogram is only made when it is needed, small groups
+ * stay small.  Whoever needs it calls sketch_count_pending().  That is allowed
+ * with a read-only pointer too: the value of the object does not change.
  */
 typedef struct ExpandedSketch
 {
 	ExpandedObjectHeader header;	/* MUST BE FIRST */
 	int32		magic;			/* EXPANDED_SKETCH_MAGIC */
 	int32		pending_count;	/* always below SKETCH_PENDING_MAX */
+	SketchCounts *counts;		/* NULL until a value was counted */
 	float8		pending[SKETCH_PENDING_MAX];	/* no NaN */
-	Histogram	histogram;
-	HistogramEncoding encoding; /* plan for flattening, stale if its length is 0 */
 } ExpandedSketch;
 
 #define EXPANDED_SKETCH_MAGIC	0x51534b31
@@ -93,8 +97,8 @@ extern void sketch_merge_datum(Histogram *into, Datum sketch, int sign);
 extern const Histogram *sketch_read(Datum sketch, Histogram *workspace);
 
 /* Expanded objects: a new one, and the one that a datum allows to change or NULL. */
-extern ExpandedSketch *sketch_make_expanded(MemoryContext context);
-extern void sketch_flush(ExpandedSketch *sketch);
+extern ExpandedSketch *sketch_make_expanded(MemoryContext context, MemoryContext counts_context);
+extern Histogram *sketch_count_pending(ExpandedSketch *sketch);
 
 static inline ExpandedSketch *
 sketch_writable(Datum sketch)

@@ -162,10 +162,10 @@ expanded_flat_size(ExpandedObjectHeader *header)
 	ExpandedSketch *sketch = (ExpandedSketch *) header;
 
 	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
-	sketch_flush(sketch);
-	if (sketch->encoding.length == 0)
-		histogram_plan_encoding(&sketch->histogram, &sketch->encoding);
-	return VARHDRSZ + sketch->encoding.length;
+	sketch_count_pending(sketch);
+	if (sketch->counts->encoding.length == 0)
+		histogram_plan_encoding(&sketch->counts->histogram, &sketch->counts->encoding);
+	return VARHDRSZ + sketch->counts->encoding.length;
 }
 
 /*
@@ -178,13 +178,15 @@ expanded_flatten(ExpandedObjectHeader *header, void *result, Size allocated_size
 
 	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
 	Assert(sketch->pending_count == 0);
-	Assert(allocated_size == VARHDRSZ + sketch->encoding.length);
+	Assert(allocated_size == VARHDRSZ + sketch->counts->encoding.length);
 	SET_VARSIZE(result, allocated_size);
-	histogram_encode(&sketch->histogram, &sketch->encoding, (uint8_t *) VARDATA(result));
+	histogram_encode(&sketch->counts->histogram, &sketch->counts->encoding,
+					 (uint8_t *) VARDATA(result));
 }
 
 /* memory comes in powers of two: one field more would double it */
-StaticAssertDecl(sizeof(ExpandedSketch) <= 256, "expanded sketch exceeds 256 bytes");
+StaticAssertDecl(sizeof(ExpandedSketch) <= 128, "expanded sketch exceeds 128 bytes");
+StaticAssertDecl(sizeof(SketchCounts) <= 128, "counts of an expanded sketch exceed 128 bytes");
 
 static const ExpandedObjectMethods expanded_methods = {
 	expanded_flat_size,
@@ -192,34 +194,48 @@ static const ExpandedObjectMethods expanded_methods = {
 };
 
 /*
- * A new, empty expanded object in a context, which it need not have for itself.
+ * A new, empty expanded object, and where its counts will be.
  */
 ExpandedSketch *
-sketch_make_expanded(MemoryContext context)
+sketch_make_expanded(MemoryContext context, MemoryContext counts_context)
 {
 	ExpandedSketch *sketch = MemoryContextAlloc(context, sizeof(ExpandedSketch));
 
-	EOH_init_header(&sketch->header, &expanded_methods, context);
+	EOH_init_header(&sketch->header, &expanded_methods, counts_context);
 	sketch->magic = EXPANDED_SKETCH_MAGIC;
 	sketch->pending_count = 0;
-	sketch->encoding.length = 0;
-	sketch_init(&sketch->histogram, context);
+	sketch->counts = NULL;
 	return sketch;
 }
 
+static pg_noinline void
+make_counts(ExpandedSketch *sketch)
+{
+	MemoryContext context = sketch->header.eoh_context;
+	SketchCounts *counts = MemoryContextAlloc(context, sizeof(SketchCounts));
+
+	sketch_init(&counts->histogram, context);
+	counts->encoding.length = 0;
+	sketch->counts = counts;
+}
+
 /*
- * Count the pending values.
+ * Count the pending values.  Returns the histogram, which then holds all there are.
  */
-void
-sketch_flush(ExpandedSketch *sketch)
+Histogram *
+sketch_count_pending(ExpandedSketch *sketch)
 {
 	int32		count = sketch->pending_count;
 
-	if (count == 0)
-		return;
-	sketch->pending_count = 0;
-	sketch->encoding.length = 0;
-	sketch_check_status(histogram_add_many(&sketch->histogram, sketch->pending, count));
+	if (unlikely(sketch->counts == NULL))
+		make_counts(sketch);
+	if (count > 0)
+	{
+		sketch->pending_count = 0;
+		sketch->counts->encoding.length = 0;
+		sketch_check_status(histogram_add_many(&sketch->counts->histogram, sketch->pending, count));
+	}
+	return &sketch->counts->histogram;
 }
 
 /* The histogram of an expanded object, or NULL. */
@@ -233,8 +249,7 @@ expanded_histogram(Datum datum)
 	sketch = (ExpandedSketch *) DatumGetEOHP(datum);
 	if (sketch->magic != EXPANDED_SKETCH_MAGIC)
 		elog(ERROR, "expanded object is not a quantile_sketch");
-	sketch_flush(sketch);
-	return &sketch->histogram;
+	return sketch_count_pending(sketch);
 }
 
 void

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# P1: p50, p95 and p99 of shuffled lognormal values in one scan, CPU. Baseline:
+# P1: p50, p95 and p99 of shuffled lognormal values in one scan. Baseline:
 # avg() of the same values. The table is in shared_buffers.
 
 # shellcheck source=/dev/null
@@ -32,8 +32,7 @@ for ((round = 1; round <= USAGE_METER_BENCH_ROUNDS; round++)); do
 	measure exact 'SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY x) FROM latencies'
 done
 
-avg=$(median avg cpu)
-report P1 "p50, p95, p99 of $(thousands "$rows") values / avg, CPU" ms "$avg" "$(median percentiles cpu)" '<=' 1
-! ((has_tdigest)) || report P1 "  the same by tdigest_percentile, compression 100" ms "$avg" "$(median tdigest cpu)"
-report P1 "  the same by percentile_cont, exact" ms "$avg" "$(median exact cpu)"
+report_times P1 "p50, p95, p99 of $(thousands "$rows") values / avg" avg percentiles '<=' 1
+! ((has_tdigest)) || report_times P1 "  the same by tdigest_percentile, compression 100" avg tdigest
+report_times P1 "  the same by percentile_cont, exact" avg exact
 query -c 'DROP TABLE latencies'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# P7: p95 of 100,000 groups of 100 values in random order, hashed: CPU, and memory a
+# P7: p95 of 100,000 groups of 100 values in random order, hashed: time, and memory a
 # group as the executor reports it. Baseline: avg(float8) of the same groups.
 
 # shellcheck source=/dev/null
@@ -41,10 +41,9 @@ for ((round = 1; round <= USAGE_METER_BENCH_ROUNDS; round++)); do
 	measure groups_exact "$(by_group 'percentile_cont(0.95) WITHIN GROUP (ORDER BY x)')"
 done
 
-avg=$(median groups_avg cpu)
-report P7 "p95 of $(thousands "$groups") groups / avg, CPU" ms "$avg" "$(median groups_p95 cpu)" '<=' 1.5
-! ((has_tdigest)) || report P7 "  the same by tdigest_percentile, compression 100" ms "$avg" "$(median groups_tdigest cpu)"
-report P7 "  the same by percentile_cont, exact" ms "$avg" "$(median groups_exact cpu)"
+report_times P7 "p95 of $(thousands "$groups") groups / avg" groups_avg groups_p95 '<=' 1.5
+! ((has_tdigest)) || report_times P7 "  the same by tdigest_percentile, compression 100" groups_avg groups_tdigest
+report_times P7 "  the same by percentile_cont, exact" groups_avg groups_exact
 memory=$(hash_memory 'p95(x)')
 report P7 "  memory a group" kB - "$(awk -v memory="$memory" -v groups="$groups" 'BEGIN { print memory / groups }')" '<=' 1.3
 query -c 'DROP TABLE grouped' -c 'ALTER DATABASE bench RESET work_mem'

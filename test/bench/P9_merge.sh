@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# P9: merging 100,000 stored sketches of 100 values each, CPU. Baseline: sum(float8)
+# P9: merging 100,000 stored sketches of 100 values each. Baseline: sum(float8)
 # of as many rows.
 
 # shellcheck source=/dev/null
@@ -38,7 +38,6 @@ for ((round = 1; round <= USAGE_METER_BENCH_ROUNDS; round++)); do
 	! ((has_tdigest)) || measure merge_tdigest 'SELECT tdigest(s) FROM merged_tdigest'
 done
 
-sum=$(median merge_sum cpu)
-report P9 "merging $(thousands "$sketches") stored sketches / sum(float8), CPU" ms "$sum" "$(median merge_sketches cpu)" '<=' 20
-! ((has_tdigest)) || report P9 "  the same by tdigest, compression 100" ms "$sum" "$(median merge_tdigest cpu)"
+report_times P9 "merging $(thousands "$sketches") stored sketches / sum(float8)" merge_sum merge_sketches '<=' 20
+! ((has_tdigest)) || report_times P9 "  the same by tdigest, compression 100" merge_sum merge_tdigest
 query -c 'DROP TABLE merged, summed' -c 'DROP TABLE IF EXISTS merged_tdigest'

@@ -63,6 +63,12 @@ report() { # BAR WHAT UNIT BASELINE OURS [RELATION LIMIT]
 		EOF
 }
 
+# Two lines: medians of CPU, to which a bar belongs, and of the clock.
+report_times() { # BAR WHAT BASELINE OURS [RELATION LIMIT], the middle two being names of samples
+	report "$1" "$2, CPU" ms "$(median "$3" cpu)" "$(median "$4" cpu)" "${@:5}"
+	report "$1" "  by the clock" ms "$(median "$3" wall)" "$(median "$4" wall)"
+}
+
 note() { # TEXT
 	query -v note="$1" <<-'EOF'
 		INSERT INTO bench.notes (note) VALUES (:'note');

@@ -136,11 +136,14 @@ DELETE FROM reservations; DELETE FROM budgets;
 SELECT set_budget('b', '{"customer_id": "e"}', 10, is_hard => true) \gset
 CREATE FUNCTION pg_temp.stands() RETURNS text LANGUAGE sql AS $$ SELECT concat_ws(' ', trim_scale(spent), reserved) FROM usage.budget_status(name => 'b') $$;
 
+SELECT set_budget('n', '{"customer_id": "e"}', 10, 'lifetime', 'executions', is_hard => true) \gset
 SELECT reservation_id AS r FROM reserve('e', cost => 3) \gset
 INSERT INTO execution_history (id, created_at, customer_id, status, reservation_id) VALUES ('00000000-0000-0000-0000-000000000001', '2020-01-01', 'e', 'running', :'r');
 SELECT is(pg_temp.stands(), '0 3', 'an execution that is open keeps it');
+SELECT is((spent, reserved)::text, '(1,0)', 'but in a budget of executions, which counts it already') FROM budget_status(name => 'n');
 UPDATE execution_history SET status = 'success', input_tokens = 2, provider = 'acme', model = 'echo', created_at = now() WHERE id = '00000000-0000-0000-0000-000000000001';
 SELECT is(pg_temp.stands(), '2 0', 'and ends it when it is final, also in another partition');
+DELETE FROM budgets WHERE name = 'n';
 
 SELECT reservation_id AS r FROM reserve('e', cost => 3) \gset
 BEGIN;

@@ -448,6 +448,15 @@ ALTER TABLE execution_history_2020_01 DISABLE TRIGGER append_deltas_of_delete;
 DELETE FROM execution_history_2020_01 WHERE customer_id = 'unseen';
 ALTER TABLE execution_history_2020_01 ENABLE TRIGGER append_deltas_of_delete;
 SELECT proves('without the unseen', false);
+
+-- dimensions of every length: a text in a delta has a header of one byte or, aligned, of four
+INSERT INTO execution_history (customer_id, project_id, section, user_id, provider, model, created_at, input_tokens)
+SELECT repeat('c', 1 + number % 3), repeat('p', number), repeat('s', 255 - number), repeat('u', number % 131), 'acme', 'echo', '2020-01-01', number
+FROM generate_series(0, 255) AS number;
+UPDATE execution_history SET input_tokens = input_tokens + 1 WHERE model = 'echo' AND length(section) % 7 = 1;
+DELETE FROM execution_history WHERE model = 'echo' AND length(section) % 7 = 2;
+SELECT proves('dimensions of every length');
+
 CREATE FUNCTION tampered(change text, measure text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     seen text;

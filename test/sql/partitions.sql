@@ -45,11 +45,11 @@ TRUNCATE execution_history_2019_11;
 TRUNCATE execution_history_default;
 
 -- columns that the owner adds come along
-ALTER TABLE execution_history ADD COLUMN region text DEFAULT 'eu';
+ALTER TABLE execution_history ADD COLUMN zone text DEFAULT 'eu';
 ALTER TABLE execution_history DROP COLUMN error_code;
-INSERT INTO execution_history (customer_id, created_at, region) VALUES ('past', '2018-01-01', 'us');
+INSERT INTO execution_history (customer_id, created_at, zone) VALUES ('past', '2018-01-01', 'us');
 SELECT adopt_default_rows();
-SELECT region, tableoid::regclass FROM execution_history WHERE region <> 'eu';
+SELECT zone, tableoid::regclass FROM execution_history WHERE zone <> 'eu';
 SELECT * FROM reconcile();
 
 -- rows that something refers to stay where they are

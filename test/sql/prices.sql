@@ -6,9 +6,9 @@ SET datestyle = 'ISO';
 
 -- what a new ledger knows, per million tokens
 SELECT provider, model, valid_from, valid_to,
-       trim_scale(max(price) FILTER (WHERE unit = 'input_token') * 1000000) AS input,
-       trim_scale(max(price) FILTER (WHERE unit = 'output_token') * 1000000) AS output,
-       max(price) FILTER (WHERE unit = 'image') AS image
+       trim_scale(max(price) FILTER (WHERE unit = 'input_tokens') * 1000000) AS input,
+       trim_scale(max(price) FILTER (WHERE unit = 'output_tokens') * 1000000) AS output,
+       max(price) FILTER (WHERE unit = 'input_images') AS image
 FROM prices JOIN price_rates USING (price_id)
 GROUP BY price_id
 ORDER BY provider, model, valid_from;
@@ -24,7 +24,7 @@ SELECT created_at, cost FROM execution_history WHERE customer_id = 'history' ORD
 CREATE VIEW lists AS
 SELECT valid_from, valid_to, trim_scale(price * 1000000) AS input
 FROM prices LEFT JOIN price_rates USING (price_id)
-WHERE (provider, model) = ('p', 'm') AND coalesce(unit, 'input_token') = 'input_token'
+WHERE (provider, model) = ('p', 'm') AND coalesce(unit, 'input_tokens') = 'input_tokens'
 ORDER BY valid_from, valid_to;
 SELECT set_price('p', 'm', input_per_million => 1, valid_from => '2026-01-01') IS NOT NULL AS set;
 SELECT set_price('p', 'm', input_per_million => 3, valid_from => '2026-03-01') IS NOT NULL AS set;
@@ -115,7 +115,7 @@ EXCEPTION WHEN OTHERS THEN
     RETURN format('%s %s | %s', SQLSTATE, SQLERRM, hint);
 END $$;
 SELECT bent($$ ALTER TABLE prices DROP CONSTRAINT prices_do_not_overlap, ALTER customer_id DROP NOT NULL; UPDATE prices SET customer_id = NULL $$);
-SELECT bent($$ ALTER TABLE prices DROP CONSTRAINT prices_do_not_overlap, ALTER customer_id DROP DEFAULT, ALTER customer_id TYPE bigint USING 4096 $$);
+SELECT bent($$ ALTER TABLE model_aliases DROP CONSTRAINT model_aliases_both_models, ALTER priced_model DROP DEFAULT, ALTER priced_model TYPE bigint USING 4096 $$);
 SELECT bent($$ ALTER TABLE price_rates RENAME TO hidden; CREATE VIEW price_rates AS SELECT * FROM hidden $$);
 SELECT bent($$ ALTER TABLE price_rates RENAME TO hidden $$);
 

@@ -220,42 +220,6 @@ TABLE sketch_received;
 \copy (SELECT '\x012106000000000000f03f000000000000e03f010002'::bytea) TO 'results/sketch.data' (FORMAT binary)
 \copy sketch_received FROM 'results/sketch.data' (FORMAT binary)
 
--- Parallel and serial agree
-SET parallel_setup_cost = 0;
-SET parallel_tuple_cost = 0;
-SET min_parallel_table_scan_size = 0;
-ALTER TABLE sketch_values SET (parallel_workers = 2);
-ANALYZE sketch_values;
-SET max_parallel_workers_per_gather = 2;
-EXPLAIN (COSTS OFF) SELECT p50(value), p95(value), p99(value) FROM sketch_values;
-CREATE TABLE sketch_parallel AS
-SELECT quantile_sketch(value) AS sketch, p50(value), p99(value) FROM sketch_values;
-SET max_parallel_workers_per_gather = 0;
-SELECT quantile_sketch(value) = sketch AND p50(value) = p50 AND p99(value) = p99 AS same
-FROM sketch_values, (TABLE sketch_parallel) p(sketch, p50, p99)
-GROUP BY sketch, p50, p99;
-RESET max_parallel_workers_per_gather;
-RESET parallel_setup_cost;
-RESET parallel_tuple_cost;
-RESET min_parallel_table_scan_size;
-
--- Hashed, sorted, spilled and grouping sets agree
-CREATE TABLE sketch_hashed AS SELECT i % 2500 AS g, quantile_sketch(value) AS s FROM sketch_values GROUP BY 1;
-SET enable_hashagg = off;
-CREATE TABLE sketch_sorted AS SELECT i % 2500 AS g, quantile_sketch(value) AS s FROM sketch_values GROUP BY 1;
-RESET enable_hashagg;
-SET work_mem = '64kB';
-SET enable_sort = off;
-CREATE TABLE sketch_spilled AS SELECT i % 2500 AS g, quantile_sketch(value) AS s FROM sketch_values GROUP BY 1;
-RESET work_mem;
-RESET enable_sort;
-CREATE TABLE sketch_sets AS SELECT i % 2500 AS g, name, quantile_sketch(value) AS s
-FROM sketch_values GROUP BY GROUPING SETS (1, 2, ());
-SELECT count(*), bool_and(h.s = o.s AND h.s = p.s AND h.s = t.s) AS same
-FROM sketch_hashed h JOIN sketch_sorted o USING (g) JOIN sketch_spilled p USING (g) JOIN sketch_sets t USING (g);
-SELECT bool_and(s = sketch) AS same FROM sketch_sets JOIN sketch_stored USING (name);
-SELECT merge(sketch) = (SELECT s FROM sketch_sets WHERE g IS NULL AND name IS NULL) AS same FROM sketch_stored;
-
 -- In a window each row sees its own frame, also of the sketch itself
 SELECT bool_and(sketch_count(s) = i AND sketch_max(s) = i AND p = approx_percentile(s, 0.5)) AS own
 FROM (SELECT i, quantile_sketch(i) OVER w s, p50(i) OVER w p
@@ -265,6 +229,5 @@ SELECT i, p50(i) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM
 -- Support functions are for aggregates only
 SELECT quantile_sketch_accumulate(NULL, 1.0);
 
-DROP TABLE sketch_values, sketch_stored, sketch_loaded, sketch_bytes, sketch_received, sketch_parallel,
-	sketch_hashed, sketch_sorted, sketch_spilled, sketch_sets;
+DROP TABLE sketch_values, sketch_stored, sketch_loaded, sketch_bytes, sketch_received;
 DROP FUNCTION sketch_uniform(bigint);

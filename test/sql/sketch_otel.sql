@@ -43,14 +43,25 @@ SELECT scale, sketch_from_otel(jsonb_build_object('scale', scale, 'positive', '{
 FROM unnest(ARRAY[-10, -1, 0, 1, 20]) scale,
 	LATERAL sketch_buckets(sketch_from_otel(jsonb_build_object('scale', scale, 'positive', '{"offset": -1, "bucketCounts": [1, 1]}'::jsonb))) b;
 
--- Different scales: the union at the coarser one
-SELECT count(*), bool_and(a + b = b + a) AS commutes,
-	bool_and(a + b = sketch_from_otel(jsonb_build_object('scale', least(s, t), 'positive', jsonb_build_object('offset', 0,
-		'bucketCounts', jsonb_build_array(CASE WHEN s <= t THEN 3 ELSE 0 END + CASE WHEN t <= s THEN 5 ELSE 0 END
-			+ CASE WHEN s > t THEN 3 ELSE 0 END + CASE WHEN t > s THEN 5 ELSE 0 END))))) AS union
+-- Different scales: the histogram of the union at the coarser one. The data point of
+-- some values by a logarithm, which is good enough away from boundaries.
+CREATE FUNCTION data_point(scale integer, magnitudes numeric[]) RETURNS jsonb LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+	WITH indexes AS (SELECT ceil(log(2, m) * 2::numeric ^ scale)::integer - 1 AS i FROM unnest(magnitudes) m),
+	counts AS (
+		SELECT min(first) AS first, jsonb_agg((SELECT count(*) FROM indexes WHERE indexes.i = n) ORDER BY n) AS counts
+		FROM (SELECT min(i) AS first, max(i) AS last FROM indexes) span, generate_series(first, last) n)
+	SELECT jsonb_build_object('scale', scale, 'positive', side, 'negative', side)
+	FROM counts, LATERAL (SELECT jsonb_build_object('offset', first, 'bucketCounts', counts) AS side) b;
+END;
+SELECT count(*), bool_and(a + b = b + a) AS commutes, bool_and(a + b = whole) AS union, count(DISTINCT substring(whole::text, 'scale=\S+')) AS scales,
+	max((SELECT count(*) FROM sketch_buckets(whole))) AS buckets
 FROM generate_series(-10, 20) s, generate_series(-10, 20) t,
-	LATERAL (SELECT sketch_from_otel(jsonb_build_object('scale', s, 'positive', '{"offset": 0, "bucketCounts": ["3"]}'::jsonb)) AS a,
-		sketch_from_otel(jsonb_build_object('scale', t, 'positive', '{"offset": 0, "bucketCounts": ["5"]}'::jsonb)) AS b) p;
+	(VALUES (ARRAY[0.7, 3, 100, 1e-5, 3.1], ARRAY[0.7, 7e10, 5, 5.5]),
+		(ARRAY[1.5, 1.5001, 1.5001], ARRAY[1.5003, 1.501])) v(left_values, right_values),
+	LATERAL (SELECT sketch_from_otel(data_point(s, left_values)) AS a, sketch_from_otel(data_point(t, right_values)) AS b,
+		sketch_from_otel(data_point(least(s, t), left_values || right_values)) AS whole) p
+WHERE s <= 6 AND t <= 6 OR left_values[1] = 1.5;
 
 -- What exporters write
 SELECT sketch_from_otel('{"attributes": [], "startTimeUnixNano": "1", "timeUnixNano": "2", "count": "6", "sum": 12.5, "scale": 1,
@@ -109,4 +120,5 @@ SELECT * FROM sketch_histogram('scale=6 zero=1', 0);
 SELECT * FROM sketch_histogram('scale=6 zero=1', 1001);
 SELECT * FROM sketch_histogram('scale=6 zero=-1');
 
+DROP FUNCTION data_point(integer, numeric[]);
 DROP TABLE points, point_sketches;

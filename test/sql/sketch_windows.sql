@@ -85,6 +85,17 @@ FROM unnest(ARRAY[
 	LATERAL check_frame(frame) c
 ORDER BY n;
 
+-- Every shape: each mode, each pair of bounds that may stand together, each exclusion
+CREATE TABLE frames_few AS SELECT i, g, x FROM frames WHERE i BETWEEN 281 AND 340;
+WITH bounds(place, bound) AS (
+	VALUES (1, 'UNBOUNDED PRECEDING'), (2, '4 PRECEDING'), (3, 'CURRENT ROW'), (4, '3 FOLLOWING'), (5, 'UNBOUNDED FOLLOWING')),
+exclusions(exclusion) AS (VALUES ('NO OTHERS'), ('CURRENT ROW'), ('GROUP'), ('TIES'))
+SELECT mode, exclusion, count(*) AS shapes, sum(rows) AS rows, bool_and(same) AS same, bool_and(agree) AS agree, bool_and(guaranteed) AS guaranteed
+FROM unnest(ARRAY['ROWS', 'RANGE', 'GROUPS']) mode, exclusions,
+	bounds s JOIN bounds e ON s.place < 5 AND e.place > 1 AND s.place <= e.place,
+	LATERAL check_frame(format('ORDER BY g %s BETWEEN %s AND %s EXCLUDE %s', mode, s.bound, e.bound, exclusion), 'frames_few') c
+GROUP BY mode, exclusion ORDER BY mode, exclusion;
+
 -- Without a moving start the extremes are known, and clamp
 SELECT bool_and(a = 4.2) AS start_fixed, bool_and(b = 4.2) AS start_moves, bool_and(is_near(b, ARRAY[4.2], 0.5, 0.0055)) AS near
 FROM (SELECT p50(x) OVER (ORDER BY i) a, p50(x) OVER (ORDER BY i ROWS 1 PRECEDING) b
@@ -151,4 +162,4 @@ DROP FUNCTION check_frame(text, text);
 DROP FUNCTION check_merge(text);
 DROP FUNCTION is_near(float8, float8[], float8, float8);
 DROP FUNCTION without_extremes(quantile_sketch);
-DROP TABLE frames, frames_wide, frames_stored;
+DROP TABLE frames, frames_few, frames_wide, frames_stored;

@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * rerate.c
+ *		Price settled executions again.
+ *
+ * An UPDATE does not change a settled cost, unless the owner of the ledger has
+ * called allow_rerating() in the same transaction, as rerate() does around its
+ * UPDATE.  Then it stamps what the price book says now, which is still not what
+ * the statement says.  A transaction or savepoint that ends in an error takes the
+ * permission away.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "ledger/execution_price.h"
+#include "ledger/rerate.h"
+
+PG_FUNCTION_INFO_V1(allow_rerating);
+PG_FUNCTION_INFO_V1(current_price);
+
+/* The schema of the ledger whose executions may be priced again in this transaction. */
+static Oid	rerated_ledger = InvalidOid;
+
+static void
+note_transaction_end(XactEvent event, void *argument)
+{
+	rerated_ledger = InvalidOid;
+}
+
+static void
+note_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		rerated_ledger = InvalidOid;
+}
+
+void
+rerate_init(void)
+{
+	RegisterXactCallback(note_transaction_end, NULL);
+	RegisterSubXactCallback(note_subtransaction_end, NULL);
+}
+
+bool
+is_rerating(Relation history)
+{
+	return OidIsValid(rerated_ledger) && rerated_ledger == RelationGetNamespace(history);
+}
+
+/*
+ * allow_rerating(history regclass, allowed boolean) returns void
+ */
+Datum
+allow_rerating(PG_FUNCTION_ARGS)
+{
+	Oid			history = PG_GETARG_OID(0);
+	char	   *name = get_rel_name(history);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("there is no such history"),
+				 errhint("Name the table execution_history of a ledger.")));
+	if (!relation_ownercheck(history, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+	rerated_ledger = PG_GETARG_BOOL(1) ? get_rel_namespace(history) : InvalidOid;
+	PG_RETURN_VOID();
+}
+
+/* Who may not read the price book must not learn it from here. */
+static void
+check_readable(Relation history)
+{
+	Oid			prices = get_relname_relid("prices", RelationGetNamespace(history));
+
+	if (!OidIsValid(prices) || pg_class_aclcheck(prices, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "prices");
+}
+
+/*
+ * current_price(execution record) returns (cost, shadow_cost, price_id,
+ * price_status)
+ *
+ * What rerate() would stamp: the same routine on a copy of the row.
+ */
+Datum
+current_price(PG_FUNCTION_ARGS)
+{
+	static const HistoryColumn columns[] = {HISTORY_COST, HISTORY_SHADOW_COST, HISTORY_PRICE_ID, HISTORY_PRICE_STATUS};
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	Oid			relid = get_typ_typrelid(HeapTupleHeaderGetTypeId(header));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+	AttrNumber	attnums[HISTORY_COLUMNS];
+	Relation	history;
+	Execution	row;
+	Usage		usage;
+	TupleDesc	desc;
+	Datum		values[lengthof(columns)];
+	bool		nulls[lengthof(columns)];
+	HeapTuple	result;
+	int			i;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("current_price() needs a row of execution_history"),
+				 errhint("Call it as current_price(e) FROM execution_history AS e.")));
+	history = table_open(relid, AccessShareLock);
+	check_readable(history);
+	history_columns_resolve(history, attnums);
+	row = execution_deform(history, attnums, &tuple);
+	usage = execution_usage(&row);
+	execution_price(&row, &usage);
+	for (i = 0; i < (int) lengthof(columns); i++)
+	{
+		nulls[i] = execution_is_null(&row, columns[i]);
+		values[i] = execution_value(&row, columns[i]);
+	}
+	result = heap_form_tuple(BlessTupleDesc(desc), values, nulls);
+	table_close(history, NoLock);
+	PG_RETURN_DATUM(HeapTupleGetDatum(result));
+}
