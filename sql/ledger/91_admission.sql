@@ -225,7 +225,7 @@ CREATE FUNCTION reserve(
     customer_id text, project_id text DEFAULT NULL, package_id text DEFAULT NULL, section text DEFAULT NULL,
     user_id text DEFAULT NULL, api_key_id text DEFAULT NULL, environment text DEFAULT 'production', customer_tier text DEFAULT NULL,
     provider text DEFAULT NULL, model text DEFAULT NULL,
-    cost numeric DEFAULT NULL, tokens bigint DEFAULT NULL, ttl interval DEFAULT '10 minutes')
+    cost numeric DEFAULT NULL, input_tokens bigint DEFAULT NULL, output_tokens bigint DEFAULT NULL, ttl interval DEFAULT '10 minutes')
 RETURNS admission
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -236,12 +236,13 @@ DECLARE
                   'customer_id', customer_id, 'project_id', project_id, 'package_id', package_id, 'section', section,
                   'user_id', user_id, 'api_key_id', api_key_id, 'environment', environment, 'customer_tier', customer_tier,
                   'provider', provider, 'model', model);
+    tokens    bigint := CASE WHEN num_nonnulls(input_tokens, output_tokens) > 0 THEN coalesce(input_tokens, 0) + coalesce(output_tokens, 0) END;
     id        uuid := @extschema@.uuid_v7();
     share     record;
     held      budget_admission;
     answer    admission;
 BEGIN
-    IF customer_id IS NULL OR ttl IS NULL OR ttl <= interval '0' OR cost < 0 OR cost >= 'Infinity' OR tokens < 0 THEN
+    IF customer_id IS NULL OR ttl IS NULL OR ttl <= interval '0' OR cost < 0 OR cost >= 'Infinity' OR least(input_tokens, output_tokens) < 0 THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'a reservation has no customer, a negative or infinite amount, or no time to live',
             HINT = 'Use null for an amount that is not known.';
@@ -250,6 +251,10 @@ BEGIN
         RAISE WARNING USING
             MESSAGE = 'reserve() in a transaction that has already written',
             HINT = 'All that share a budget wait until it commits, and it may deadlock with them. Commit before, and after.';
+    END IF;
+
+    IF cost IS NULL AND tokens IS NOT NULL THEN
+        cost := execution_cost(provider, model, input_tokens, output_tokens, customer_id => customer_id, customer_tier => customer_tier);
     END IF;
 
     FOR share IN
@@ -288,8 +293,8 @@ BEGIN
 END
 $reserve$;
 
-COMMENT ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, interval) IS
-'Asks whether a call that may cost so much and use so many tokens (NULL: not known) is within every hard budget that covers it, and if so keeps that amount for it until its execution is recorded with this reservation_id, it is released, or ttl has passed. Denials name the budget. Commit at once: others who share a budget wait for it; warns in a transaction that has already written. Raises 40001 in REPEATABLE READ when others were admitted meanwhile: try again. Runs with the rights of the ledger''s owner, since a budget may cover more than the caller may see.';
+COMMENT ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval) IS
+'Asks whether a call that may use so many tokens and cost so much (unless given, what the price book says; NULL is not known) is within every hard budget that covers it, and if so keeps that amount for it until its execution is recorded with this reservation_id, it is released, or ttl has passed. Denials name the budget. Commit at once: others who share a budget wait for it; warns in a transaction that has already written. Raises 40001 in REPEATABLE READ when others were admitted meanwhile: try again. Runs with the rights of the ledger''s owner, since a budget may cover more than the caller may see.';
 
 CREATE FUNCTION release(reservation_id uuid) RETURNS boolean
 LANGUAGE sql VOLATILE
@@ -316,5 +321,5 @@ CREATE TRIGGER settle_reservation AFTER INSERT OR UPDATE ON execution_history
     FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL) EXECUTE FUNCTION settle_reservation();
 COMMENT ON TRIGGER settle_reservation ON execution_history IS 'What was reserved for the execution is now spent';
 
-REVOKE EXECUTE ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, interval) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION settle(uuid, boolean) FROM PUBLIC;

@@ -31,7 +31,7 @@ FROM (VALUES
     ('seat', '{"api_key_id": "k", "package_id": "g"}', 'executions', '{}')
 ) AS budget (name, scope, measure, per) \g /dev/null
 
-SELECT is(pg_temp.held(reservation_id), 'all 2.5, none 1, one 30', 'a customer') FROM reserve('a', cost => 2.5, tokens => 30);
+SELECT is(pg_temp.held(reservation_id), 'all 2.5, none 1, one 30', 'a customer') FROM reserve('a', cost => 2.5, input_tokens => 10, output_tokens => 20);
 SELECT is(pg_temp.held(reservation_id), 'all 0.1, none 1', 'another') FROM reserve('z', cost => 0.1);
 SELECT is(pg_temp.held(reservation_id), 'all 0, two 1', 'two members') FROM reserve('b', 'p', cost => 0);
 SELECT is(pg_temp.held(reservation_id), 'all 0', 'of which one differs') FROM reserve('b', 'q', cost => 0);
@@ -112,18 +112,21 @@ DELETE FROM reservations; DELETE FROM budgets;
 -- what nobody knows
 SELECT set_budget('strict', '{"customer_id": "a"}', 10, is_hard => true) \gset
 SELECT set_budget('lax', '{"customer_id": "b"}', 10, is_hard => true, on_unpriced => 'allow') \gset
-SELECT is((allowed, requested, reason ~ 'what is asked for is not known')::text, '(f,,t)', 'an unpriced call is denied') FROM reserve('a', tokens => 5);
-SELECT is(pg_temp.held(reservation_id), 'lax 0', 'or allowed, by the rule of the budget') FROM reserve('b', tokens => 5);
+SELECT is((allowed, requested, reason ~ 'what is asked for is not known')::text, '(f,,t)', 'an unpriced call is denied') FROM reserve('a', output_tokens => 5);
+SELECT is(pg_temp.held(reservation_id), 'lax 0', 'or allowed, by the rule of the budget') FROM reserve('b', output_tokens => 5);
+SELECT is((allowed, requested)::text, '(f,)', 'a model without a price is one') FROM reserve('a', provider => 'acme', model => 'unheard of', input_tokens => 5);
+SELECT is(pg_temp.held(reservation_id), 'strict 5.000000', 'one with a price is priced') FROM reserve('a', provider => 'acme', model => 'echo', input_tokens => 5);
+SELECT is(allowed, false, 'and denied for it') FROM reserve('a', provider => 'acme', model => 'echo', input_tokens => 6);
 SELECT set_budget('lax', amount => 0) \gset
 INSERT INTO execution_history (customer_id, reported_cost) VALUES ('b', 1);
-SELECT is(allowed, false, 'but not beyond it') FROM reserve('b', tokens => 5);
+SELECT is(allowed, false, 'but not beyond it') FROM reserve('b', output_tokens => 5);
 DELETE FROM reservations; DELETE FROM budgets;
 
 -- the other measures, and a subject each
 SELECT set_budget('tokens', '{"customer_id": "a"}', 100, measure => 'tokens', is_hard => true) \gset
 SELECT set_budget('calls', '{"customer_tier": "free"}', 2, measure => 'executions', is_hard => true, per => '{customer_id,project_id}') \gset
 SELECT set_budget('breaker', '{"provider": "acme"}', 2, 'hour', 'failures', is_hard => true) \gset
-SELECT is((allowed, budget)::text, '(f,tokens)', 'tokens') FROM reserve('a', tokens => 101);
+SELECT is((allowed, budget)::text, '(f,tokens)', 'tokens') FROM reserve('a', input_tokens => 101);
 SELECT is(string_agg(allowed::text, ' '), 'true true false', 'executions') FROM generate_series(1, 3) AS n, reserve('c', customer_tier => 'free', cost => n);
 SELECT is((allowed, scope)::text, (true, NULL::jsonb)::text, 'each subject has its own') FROM reserve('c', 'p', customer_tier => 'free');
 SELECT is((allowed, scope)::text, (false, '{"customer_id": "c", "customer_tier": "free", "project_id": ""}'::jsonb)::text, 'and is named') FROM reserve('c', customer_tier => 'free');
@@ -181,7 +184,7 @@ SELECT is(pg_temp.stands(), '103 0', 'a call that comes after its reservation is
 SELECT throws_ok(statement, '22023', NULL, statement)
 FROM (VALUES
     ('SELECT reserve(NULL)'), ($$SELECT reserve('a', cost => -1)$$), ($$SELECT reserve('a', cost => 'NaN')$$), ($$SELECT reserve('a', cost => 'Infinity')$$),
-    ($$SELECT reserve('a', tokens => -1)$$), ($$SELECT reserve('a', ttl => '0')$$), ($$SELECT reserve('a', ttl => NULL)$$), ($$SELECT reserve('a', ttl => '-1 hour')$$)
+    ($$SELECT reserve('a', input_tokens => 1, output_tokens => -1)$$), ($$SELECT reserve('a', ttl => '0')$$), ($$SELECT reserve('a', ttl => NULL)$$), ($$SELECT reserve('a', ttl => '-1 hour')$$)
 ) AS wrong (statement);
 
 -- A role that may only insert settles what others have reserved; it may not reserve unless it is let.
