@@ -55,6 +55,7 @@ EXTENSION_SQL = \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
 	sql/extension/35_cost.sql \
+	sql/extension/37_scope.sql \
 	sql/extension/40_text_key.sql \
 	sql/extension/45_text_charts.sql \
 	sql/extension/50_usage_report.sql \
@@ -90,7 +91,14 @@ LEDGER_SQL = \
 	sql/ledger/69_rerate.sql \
 	sql/ledger/70_proof.sql \
 	sql/ledger/80_exports.sql \
-	sql/ledger/85_report_html.sql
+	sql/ledger/85_report_html.sql \
+	sql/ledger/90_budgets.sql \
+	sql/ledger/91_admission.sql \
+	sql/ledger/92_budget_status.sql \
+	sql/ledger/93_outbox.sql \
+	sql/ledger/94_alerts.sql \
+	sql/ledger/95_objectives.sql \
+	sql/ledger/96_schedules.sql
 
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
 PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)

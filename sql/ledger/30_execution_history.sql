@@ -21,6 +21,7 @@ CREATE TABLE execution_history (
     environment         text        NOT NULL DEFAULT 'production',
     source              text,
     request_id          text,
+    reservation_id      uuid,
     status              text        NOT NULL DEFAULT 'success',
     error_code          text,
     error_message       text,
@@ -78,6 +79,7 @@ COMMENT ON COLUMN execution_history.api_key_id IS 'API key (seat) that was used;
 COMMENT ON COLUMN execution_history.environment IS 'production, sandbox or another environment of the application';
 COMMENT ON COLUMN execution_history.source IS 'System that recorded the execution; request_id is unique within it';
 COMMENT ON COLUMN execution_history.request_id IS 'The caller''s own identity of the request: an execution that repeats one of the same customer and source is not written again; NULL or '''' for none';
+COMMENT ON COLUMN execution_history.reservation_id IS 'Reservation that was made for it; it ends when the execution is final';
 COMMENT ON COLUMN execution_history.status IS 'pending, running, success, failed, timeout or cancelled';
 COMMENT ON COLUMN execution_history.error_code IS 'Code of the failure';
 COMMENT ON COLUMN execution_history.error_message IS 'Text of the failure';

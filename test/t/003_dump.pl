@@ -122,7 +122,7 @@ sub tables
 
 	return $node->safe_psql($database, qq{
 		SELECT c.oid::regclass,
-		       (xpath('//row/text()', query_to_xml(format(
+		       (xpath('//row/row/text()', query_to_xml(format(
 		           CASE c.relkind WHEN 'S' THEN 'SELECT concat(last_value, '' '', is_called) AS row FROM %s'
 		           ELSE 'SELECT concat(count(*), '' '', md5(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"))) AS row FROM %s AS t' END,
 		           c.oid::regclass), false, true, '')))[1]
