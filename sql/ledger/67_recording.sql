@@ -38,6 +38,13 @@ CREATE FUNCTION log_execution(
     cache_read_tokens   bigint      DEFAULT NULL,
     cache_write_tokens  bigint      DEFAULT NULL,
     reasoning_tokens    bigint      DEFAULT NULL,
+    usage               jsonb       DEFAULT NULL,
+    units               jsonb       DEFAULT NULL,
+    api                 text        DEFAULT NULL,
+    service_tier        text        DEFAULT NULL,
+    region              text        DEFAULT NULL,
+    response_id         text        DEFAULT NULL,
+    cache_write_1h_tokens bigint    DEFAULT NULL,
     queue_time_ms       numeric     DEFAULT NULL,
     project_id          text        DEFAULT NULL,
     section             text        DEFAULT NULL,
@@ -68,12 +75,14 @@ BEGIN
         id, customer_id, package_id, package_name, status, duration_ms, customer_tier, provider, model, input_tokens,
         output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, queue_time_ms, project_id, section, user_id,
         api_key_id, environment, source, request_id, error_code, error_message, byok, pricing_model, reported_cost,
-        token_source, started_at, completed_at, created_at, metadata)
+        token_source, started_at, completed_at, created_at, metadata, usage, units, api, service_tier, region, response_id,
+        cache_write_1h_tokens)
     VALUES (
         id, customer_id, package_id, package_name, status, duration_ms, customer_tier, provider, model, input_tokens,
         output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, queue_time_ms, project_id, section, user_id,
         api_key_id, environment, source, request_id, error_code, error_message, byok, pricing_model, reported_cost,
-        token_source, started_at, completed_at, created_at, metadata)
+        token_source, started_at, completed_at, created_at, metadata, usage, units, api, service_tier, region, response_id,
+        cache_write_1h_tokens)
     RETURNING 'accepted', e.id, e.total_tokens, e.cost, e.price_status
     INTO outcome, execution_id, total_tokens, cost, price_status;
 
@@ -93,7 +102,7 @@ END
 $log_execution$;
 
 COMMENT ON FUNCTION log_execution IS
-'Records one execution and returns what became of it: accepted, duplicate (its request_id is recorded: the id and cost of that execution) or, with usage_meter.on_bad_row = quarantine, quarantined. Arguments are the columns of execution_history; input_data and output_data go to execution_payloads. Raises 23514 for a value that is not accepted, 23505 for a request_id with another payload.';
+'Records one execution and returns what became of it: accepted, duplicate (its request_id is recorded: the id and cost of that execution) or, with usage_meter.on_bad_row = quarantine, quarantined. Arguments are columns of execution_history, usage the report of the provider as it came; input_data and output_data go to execution_payloads. Raises 23514 for a value that is not accepted, 23505 for a request_id with another payload.';
 
 CREATE FUNCTION log_usage(
     section            text,
