@@ -133,6 +133,11 @@ LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 AS $maintain_after_fold$
 BEGIN
+    -- another fold has begun: its worker will do
+    PERFORM FROM fold_state FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
     UPDATE fold_state SET refused_launches = refused_launches + refused WHERE refused > 0;
     UPDATE fold_state SET maintained_at = now() WHERE maintained_at < now() - interval '1 hour';
     IF NOT FOUND THEN
@@ -143,7 +148,7 @@ END
 $maintain_after_fold$;
 
 COMMENT ON FUNCTION maintain_after_fold(bigint) IS
-'What the background worker does after it has folded: notes how many launches were refused, and calls maintain() once an hour.';
+'What the background worker does after it has folded: notes how many launches were refused, and calls maintain() once an hour; nothing while another fold is running.';
 
 CREATE VIEW fold_status WITH (security_invoker = true) AS
 SELECT pending.deltas AS backlog,
