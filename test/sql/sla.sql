@@ -64,7 +64,7 @@ FROM (VALUES
 	LATERAL sla_outcome(started_at, finished_at, '5 minutes', '2026-03-01 12:00') o;
 
 -- Windows, beside the query that defines them
-CREATE VIEW events AS
+CREATE TABLE events AS
 SELECT i, service, o.* FROM jobs, LATERAL sla_outcome(started_at, finished_at, '5 minutes', '2026-03-02') o;
 CREATE FUNCTION windows_by_query(of_service integer, width interval, objective float8) RETURNS sla_windows_report LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -138,5 +138,5 @@ SELECT error_budget(ok, 0.9) = p.error_budget AND sla_compliance(extract(second 
 FROM many_events, in_parallel p GROUP BY p.error_budget, p.sla_compliance;
 
 RESET ALL;
-DROP VIEW events CASCADE;
+DROP TABLE events CASCADE;
 DROP TABLE jobs, many_events, reports, in_parallel;
