@@ -3,12 +3,13 @@
 -- view named export_… to a file of its own: a view added here is a file added there.
 
 CREATE VIEW export_executions WITH (security_invoker) AS
-SELECT e.id, e.created_at, e.recorded_at, e.started_at, e.completed_at, e.duration_ms, e.queue_time_ms, e.customer_id,
-       e.customer_tier, e.project_id, e.package_id, e.package_name, e.section, e.user_id, e.api_key_id, e.environment,
-       e.source, e.request_id, e.status, e.error_code, e.error_message, e.provider, e.model, e.input_tokens,
-       e.cache_read_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens, e.total_tokens, e.token_source,
-       e.pricing_model, e.byok, e.cost, e.reported_cost, e.shadow_cost, e.price_id, e.price_status, e.metadata,
-       e.deleted_at, e.deleted_reason
+SELECT e.id, e.created_at, e.recorded_at, e.started_at, e.completed_at, e.duration_ms, e.queue_time_ms,
+       e.customer_id, e.customer_tier, e.project_id, e.package_id, e.package_name, e.section, e.user_id,
+       e.api_key_id, e.environment, e.source, e.request_id, e.reservation_id, e.status, e.error_code,
+       e.error_message, e.provider, e.model, e.api, e.service_tier, e.region, e.response_id, e.usage, e.input_tokens,
+       e.cache_read_tokens, e.cache_write_tokens, e.cache_write_1h_tokens, e.output_tokens, e.reasoning_tokens,
+       e.units, e.total_tokens, e.token_source, e.pricing_model, e.byok, e.cost, e.reported_cost, e.shadow_cost,
+       e.price_id, e.price_status, e.credited_cost, e.metadata, e.deleted_at, e.deleted_reason
 FROM execution_history AS e
 ORDER BY e.created_at, e.id;
 
@@ -29,18 +30,26 @@ COMMENT ON COLUMN export_executions.section IS 'Section (feature of the applicat
 COMMENT ON COLUMN export_executions.user_id IS 'User on whose behalf it ran';
 COMMENT ON COLUMN export_executions.api_key_id IS 'API key (seat) that was used; never its secret';
 COMMENT ON COLUMN export_executions.environment IS 'production, sandbox or another environment of the application';
-COMMENT ON COLUMN export_executions.source IS 'System that recorded the execution';
-COMMENT ON COLUMN export_executions.request_id IS 'The caller''s own identity of the request';
+COMMENT ON COLUMN export_executions.source IS 'System that recorded the execution; request_id is unique within it';
+COMMENT ON COLUMN export_executions.request_id IS 'The caller''s own identity of the request: an execution that repeats one of the same customer and source is not written again; NULL or '''' for none';
+COMMENT ON COLUMN export_executions.reservation_id IS 'Reservation that was made for it; it ends when the execution is final';
 COMMENT ON COLUMN export_executions.status IS 'pending, running, success, failed, timeout or cancelled';
 COMMENT ON COLUMN export_executions.error_code IS 'Code of the failure';
 COMMENT ON COLUMN export_executions.error_message IS 'Text of the failure';
 COMMENT ON COLUMN export_executions.provider IS 'Provider of the model';
 COMMENT ON COLUMN export_executions.model IS 'Model that was used';
+COMMENT ON COLUMN export_executions.api IS 'Flavour of the provider''s API, such as chat.completions or messages';
+COMMENT ON COLUMN export_executions.service_tier IS 'Service tier that was charged, such as priority, flex or batch; may select a price';
+COMMENT ON COLUMN export_executions.region IS 'Region in which the provider worked; may select a price';
+COMMENT ON COLUMN export_executions.response_id IS 'The provider''s own identity of the response';
+COMMENT ON COLUMN export_executions.usage IS 'The provider''s own report, as it came: a usage object or the response that holds one. It fills what the caller leaves out';
 COMMENT ON COLUMN export_executions.input_tokens IS 'Uncached input tokens; NULL means not reported';
 COMMENT ON COLUMN export_executions.cache_read_tokens IS 'Input tokens read from a cache, not part of input_tokens';
 COMMENT ON COLUMN export_executions.cache_write_tokens IS 'Input tokens written to a cache, not part of input_tokens';
+COMMENT ON COLUMN export_executions.cache_write_1h_tokens IS 'Those kept for an hour, a part of cache_write_tokens';
 COMMENT ON COLUMN export_executions.output_tokens IS 'Output tokens, reasoning included';
 COMMENT ON COLUMN export_executions.reasoning_tokens IS 'Reasoning tokens, a part of output_tokens';
+COMMENT ON COLUMN export_executions.units IS 'What else was counted, as an object from unit to quantity: searches, output_images, input_seconds and any other, and parts of tokens such as output_audio_tokens';
 COMMENT ON COLUMN export_executions.total_tokens IS 'input + cache read + cache write + output, stamped; NULL where none is reported';
 COMMENT ON COLUMN export_executions.token_source IS 'Where the counts came from: reported, counted, estimated or unreported';
 COMMENT ON COLUMN export_executions.pricing_model IS 'How the execution is charged, as the application names it';
@@ -50,8 +59,9 @@ COMMENT ON COLUMN export_executions.reported_cost IS 'Cost that the caller gave'
 COMMENT ON COLUMN export_executions.shadow_cost IS 'What it would have cost without the customer''s own key';
 COMMENT ON COLUMN export_executions.price_id IS 'Price list that was applied';
 COMMENT ON COLUMN export_executions.price_status IS 'pending, priced, unpriced, byok or reported';
+COMMENT ON COLUMN export_executions.credited_cost IS 'Part of the cost that was given back by credit(); what counts in reports and bills is cost - credited_cost';
 COMMENT ON COLUMN export_executions.metadata IS 'Anything else the application wants to keep';
-COMMENT ON COLUMN export_executions.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost';
+COMMENT ON COLUMN export_executions.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost; set by delete_execution()';
 COMMENT ON COLUMN export_executions.deleted_reason IS 'Why it was deleted';
 
 CREATE VIEW export_summary WITH (security_invoker) AS
@@ -183,7 +193,7 @@ COMMENT ON COLUMN export_projects.p95_duration_ms IS '95th percentile of the dur
 COMMENT ON COLUMN export_projects.p99_duration_ms IS '99th percentile of the duration in milliseconds, within 0.54 %';
 
 CREATE VIEW export_errors WITH (security_invoker) AS
-SELECT e.provider, e.model, e.status, e.error_code, count(*) AS executions, sum(e.cost) AS cost,
+SELECT e.provider, e.model, e.status, e.error_code, count(*) AS executions, sum(e.cost - coalesce(e.credited_cost, 0)) AS cost,
        min(e.created_at) AS first_at, max(e.created_at) AS last_at
 FROM execution_history AS e
 WHERE e.status IN ('failed', 'timeout', 'cancelled') AND e.deleted_at IS NULL

@@ -36,6 +36,7 @@ COMMENT ON INDEX notifications_due_idx IS 'What is still to be delivered';
 
 CREATE FUNCTION announce_notifications() RETURNS trigger
 LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
 AS $announce_notifications$
 BEGIN
     IF EXISTS (SELECT FROM new_notifications) THEN

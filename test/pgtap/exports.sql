@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.columns(view regclass) RETURNS text
 LANGUAGE sql AS $$ SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 $$;
 
 SELECT is(pg_temp.columns('export_executions'),
-    'id created_at recorded_at started_at completed_at duration_ms queue_time_ms customer_id customer_tier project_id package_id package_name section user_id api_key_id environment source request_id status error_code error_message provider model input_tokens cache_read_tokens cache_write_tokens output_tokens reasoning_tokens total_tokens token_source pricing_model byok cost reported_cost shadow_cost price_id price_status metadata deleted_at deleted_reason',
+    'id created_at recorded_at started_at completed_at duration_ms queue_time_ms customer_id customer_tier project_id package_id package_name section user_id api_key_id environment source request_id reservation_id status error_code error_message provider model api service_tier region response_id usage input_tokens cache_read_tokens cache_write_tokens cache_write_1h_tokens output_tokens reasoning_tokens units total_tokens token_source pricing_model byok cost reported_cost shadow_cost price_id price_status credited_cost metadata deleted_at deleted_reason',
     'columns of executions');
 SELECT is(pg_temp.columns('export_executions'), pg_temp.columns('execution_history'), 'which are all that there are');
 SELECT is(pg_temp.columns('export_daily'),
@@ -38,8 +38,8 @@ SELECT results_eq($$ SELECT "ChargePeriodStart", "ChargePeriodEnd", "BillingPeri
 
 -- the same figures
 SELECT results_eq('SELECT executions, cost, total_tokens FROM export_summary', 'SELECT executions, cost, total_tokens FROM summary(''all'')', 'the summary is summary()');
-SELECT results_eq('SELECT * FROM export_daily', 'SELECT * FROM daily(''all'')', 'days are daily()');
-SELECT set_eq('SELECT * FROM export_models', 'SELECT * FROM models(''all'')', 'models are models()');
+SELECT results_eq('SELECT * FROM export_daily', format('SELECT %s FROM daily(''all'')', replace(pg_temp.columns('export_daily'), ' ', ', ')), 'days are daily()');
+SELECT set_eq('SELECT * FROM export_models', format('SELECT %s FROM models(''all'')', replace(pg_temp.columns('export_models'), ' ', ', ')), 'models are models()');
 SELECT results_eq($$
     SELECT sum(cost), sum(executions)::bigint FROM export_daily UNION ALL SELECT sum(cost), sum(executions)::bigint FROM export_hourly
     UNION ALL SELECT sum(cost), sum(executions)::bigint FROM export_projects UNION ALL SELECT sum("BilledCost"), sum("x_Executions")::bigint FROM export_focus
