@@ -56,7 +56,7 @@ CREATE FUNCTION recent(max_rows integer DEFAULT 10, filter jsonb DEFAULT '{}') R
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     -- the whole row, with whatever columns are added to it
-    SELECT page FROM executions('all', filter => filter, max_rows => max_rows) AS page;
+    SELECT executions('all', filter => filter, max_rows => max_rows);
 END;
 
 COMMENT ON FUNCTION recent(integer, jsonb) IS 'The latest executions, see executions()';
@@ -69,7 +69,7 @@ CREATE FUNCTION search(
 RETURNS SETOF execution_history
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT page FROM executions(period, since, until, filter, time_zone, max_rows, before_created_at, before_id, containing) AS page;
+    SELECT executions(period, since, until, filter, time_zone, max_rows, before_created_at, before_id, containing);
 END;
 
 COMMENT ON FUNCTION search(text, text, timestamptz, timestamptz, jsonb, text, integer, timestamptz, uuid) IS

@@ -24,7 +24,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL budget_spent(b.measure, period.starts, period.ends, b.scope, b.per) AS used
     CROSS JOIN LATERAL (
         SELECT coalesce(trim_scale(sum(r.amount)), 0) AS reserved FROM reservations AS r
-        WHERE (r.budget_id, r.subject) = (b.budget_id, used.subject) AND r.expires_at > now()) AS held
+        WHERE r.budget_id = b.budget_id AND r.subject = used.subject AND r.expires_at > now()) AS held
     CROSS JOIN LATERAL (SELECT 100 * used.spent / nullif(b.amount, 0) AS percent) AS share
     CROSS JOIN LATERAL (
         SELECT min(t.percent) AS percent FROM budget_thresholds AS t

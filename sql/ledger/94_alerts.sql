@@ -201,7 +201,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT reached.is_reached AND NOT EXISTS (
             SELECT FROM budget_alerts AS a
-            WHERE (a.budget_id, a.subject, a.percent, a.period_start) = (b.budget_id, b.subject, t.percent, key.period_start)
+            WHERE a.budget_id = b.budget_id AND a.subject = b.subject AND a.percent = t.percent AND a.period_start = key.period_start
               AND (a.recovered_at IS NULL OR a.fired_at > alert_findings.at - t.cooldown)) AS is_due) AS due
     WHERE b.amount IS NOT NULL;
 END;

@@ -57,6 +57,8 @@ UPDATE execution_history SET deleted_at = '2020-06-01', deleted_reason = 'on req
 UPDATE execution_history SET status = 'success', output_tokens = 7 WHERE status = 'running' AND input_tokens % 4 = 0;
 INSERT INTO execution_payloads (execution_id, created_at, input_data)
 SELECT id, created_at, '{"prompt": "hello"}' FROM execution_history WHERE input_tokens < 5;
+REFRESH MATERIALIZED VIEW sla_metrics;
+REFRESH MATERIALIZED VIEW leaderboards;
 RESET search_path;
 };
 }
