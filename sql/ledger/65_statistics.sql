@@ -31,7 +31,7 @@ BEGIN ATOMIC
         'summary', (SELECT to_jsonb(s) FROM summary(NULL, range.since, NULL, range.filter, time_zone) AS s),
         'sections', (SELECT coalesce(jsonb_agg(b), '[]') FROM breakdown('section', NULL, range.since, NULL, range.filter, time_zone) AS b),
         'daily', (SELECT coalesce(jsonb_agg(d), '[]') FROM daily(NULL, range.since, NULL, range.filter, time_zone) AS d),
-        'recent', (SELECT coalesce(jsonb_agg(e), '[]') FROM executions(NULL, range.since, NULL, range.filter, time_zone, 10) AS e))
+        'recent', (SELECT coalesce(jsonb_agg(page.e), '[]') FROM (SELECT executions(NULL, range.since, NULL, range.filter, time_zone, 10) AS e) AS page))
     FROM range;
 END;
 
