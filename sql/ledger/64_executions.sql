@@ -55,7 +55,7 @@ COMMENT ON FUNCTION executions(text, timestamptz, timestamptz, jsonb, text, inte
 CREATE FUNCTION recent(max_rows integer DEFAULT 10, filter jsonb DEFAULT '{}') RETURNS SETOF execution_history
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    -- the whole row, with whatever columns are added to it
+    -- the whole row, with whatever columns are added to it: in FROM, the names of today's columns would be kept
     SELECT executions('all', filter => filter, max_rows => max_rows);
 END;
 

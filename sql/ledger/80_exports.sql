@@ -193,7 +193,8 @@ COMMENT ON COLUMN export_projects.p95_duration_ms IS '95th percentile of the dur
 COMMENT ON COLUMN export_projects.p99_duration_ms IS '99th percentile of the duration in milliseconds, within 0.54 %';
 
 CREATE VIEW export_errors WITH (security_invoker) AS
-SELECT e.provider, e.model, e.status, e.error_code, count(*) AS executions, sum(e.cost - coalesce(e.credited_cost, 0)) AS cost,
+SELECT e.provider, e.model, e.status, e.error_code, count(*) AS executions,
+       coalesce(trim_scale(sum(e.cost - coalesce(e.credited_cost, 0))), 0) AS cost,
        min(e.created_at) AS first_at, max(e.created_at) AS last_at
 FROM execution_history AS e
 WHERE e.status IN ('failed', 'timeout', 'cancelled') AND e.deleted_at IS NULL
@@ -205,8 +206,8 @@ COMMENT ON COLUMN export_errors.provider IS 'Provider of the model';
 COMMENT ON COLUMN export_errors.model IS 'Model that was used';
 COMMENT ON COLUMN export_errors.status IS 'failed, timeout or cancelled';
 COMMENT ON COLUMN export_errors.error_code IS 'Code of the failure, NULL if none was recorded';
-COMMENT ON COLUMN export_errors.executions IS 'Executions that are not deleted, open ones included';
-COMMENT ON COLUMN export_errors.cost IS 'Exact cost in the currency of the ledger, stamped from the price book; NULL while open or unpriced';
+COMMENT ON COLUMN export_errors.executions IS 'Executions that are not deleted';
+COMMENT ON COLUMN export_errors.cost IS 'What they cost all the same, in the currency of the ledger, credits subtracted';
 COMMENT ON COLUMN export_errors.first_at IS 'created_at of the first';
 COMMENT ON COLUMN export_errors.last_at IS 'created_at of the last';
 

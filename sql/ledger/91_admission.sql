@@ -146,30 +146,6 @@ $settle$;
 COMMENT ON FUNCTION settle(uuid, boolean) IS
 'Ends a reservation because its execution is recorded in the same transaction; while that is_open, only what was reserved of budgets of executions, which count it already. An INSERT or UPDATE of execution_history that has a reservation_id does it by itself. Returns whether there was anything left to end: a reservation that has expired, or that concerns no budget, leaves nothing. Runs with the rights of the ledger''s owner.';
 
-CREATE FUNCTION lock_admission(budget_id bigint, subject jsonb, requested numeric) RETURNS budget_admission
-LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
-AS $lock_admission$
-#variable_conflict use_variable
-DECLARE
-    held budget_admission;
-BEGIN
-    UPDATE budget_admission AS a SET bound = a.bound + requested
-    WHERE (a.budget_id, a.subject) = (budget_id, subject)
-    RETURNING * INTO held;
-    IF NOT FOUND THEN
-        INSERT INTO budget_admission AS a VALUES (budget_id, subject, 0, '-infinity') ON CONFLICT DO NOTHING;
-        UPDATE budget_admission AS a SET bound = a.bound + requested
-        WHERE (a.budget_id, a.subject) = (budget_id, subject)
-        RETURNING * INTO STRICT held;
-    END IF;
-    RETURN held;
-END
-$lock_admission$;
-
-COMMENT ON FUNCTION lock_admission(bigint, jsonb, numeric) IS
-'Locks a hard budget for a subject until the transaction ends, adds what is requested to its bound, and returns the row. Part of reserve().';
-
 CREATE FUNCTION look_at_budget(budget_id bigint, subject jsonb, requested numeric, on_unpriced text) RETURNS admission
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
@@ -274,7 +250,13 @@ BEGIN
         VALUES (id, share.budget_id, share.subject, coalesce(share.requested, 0), clock_timestamp() + ttl);
         CONTINUE WHEN NOT share.is_enforced;
 
-        held := lock_admission(share.budget_id, share.subject, coalesce(share.requested, 0));
+        LOOP
+            UPDATE budget_admission AS a SET bound = a.bound + coalesce(share.requested, 0)
+            WHERE (a.budget_id, a.subject) = (share.budget_id, share.subject)
+            RETURNING * INTO held;
+            EXIT WHEN FOUND;
+            INSERT INTO budget_admission AS a VALUES (share.budget_id, share.subject, 0, '-infinity') ON CONFLICT DO NOTHING;
+        END LOOP;
         -- a bound from the future was made by a clock that has been put back
         IF held.bound > share.amount OR share.requested IS NULL
            OR held.valid_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 second'
@@ -323,3 +305,4 @@ COMMENT ON TRIGGER settle_reservation ON execution_history IS 'What was reserved
 
 REVOKE EXECUTE ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION settle(uuid, boolean) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION settle_reservation() FROM PUBLIC;

@@ -18,7 +18,7 @@ use Time::HiRes qw(usleep);
 use UsageLoad;
 
 my $seconds = $ENV{USAGE_METER_SOAK_SECONDS} // 6;
-my $node = new_node('admission', "max_connections = 120\nrestart_after_crash = on\nfsync = off");
+my $node = new_node('admission', "max_connections = 120\nrestart_after_crash = on\ndeadlock_timeout = 1s");
 
 # ---- a thousand at once ---------------------------------------------------
 
@@ -84,6 +84,10 @@ BEGIN
 		PERFORM pg_sleep(0.005);
 	END LOOP;
 END $$});
+
+# What the thousand spent before there were these budgets must have left them.
+$node->poll_query_until('postgres', q{SELECT sum(spent) = 0 FROM usage.budget_status() WHERE is_hard AND budget IN ('all', 'customer', 'projects', 'calls')})
+  or BAIL_OUT('the budgets stay used up');
 
 my $load = UsageLoad::script_file($node, 'load', q{
 \set customer random(1, 4)
