@@ -60,7 +60,8 @@ EXTENSION_SQL = \
 	sql/extension/45_text_charts.sql \
 	sql/extension/50_usage_report.sql \
 	sql/extension/60_xlsx.sql \
-	sql/extension/90_create_usage_ledger.sql
+	sql/extension/90_create_usage_ledger.sql \
+	sql/extension/92_create_source_views.sql
 
 # What create_usage_ledger() executes, in this order.
 LEDGER_SQL = \
@@ -69,6 +70,7 @@ LEDGER_SQL = \
 	sql/ledger/22_model_names.sql \
 	sql/ledger/24_cost.sql \
 	sql/ledger/26_catalogue.sql \
+	sql/ledger/29_directory.sql \
 	sql/ledger/30_execution_history.sql \
 	sql/ledger/32_request_claims.sql \
 	sql/ledger/34_quarantine.sql \
@@ -100,9 +102,17 @@ LEDGER_SQL = \
 	sql/ledger/95_objectives.sql \
 	sql/ledger/96_schedules.sql
 
+# What create_source_views() executes, one of them at a time.
+SOURCE_SQL = \
+	sql/sources/partner_sla.sql \
+	sql/sources/dashboard.sql \
+	sql/sources/ai_usage_log.sql \
+	sql/sources/execution_history.sql \
+	sql/sources/api_usage.sql
+
 # PGXS makes every file .SECONDARY: make would not complain of a missing part.
-PARTS := $(EXTENSION_SQL) $(LEDGER_SQL)
-PARTS_FOUND := $(wildcard sql/extension/*.sql sql/ledger/*.sql)
+PARTS := $(EXTENSION_SQL) $(LEDGER_SQL) $(SOURCE_SQL)
+PARTS_FOUND := $(wildcard sql/extension/*.sql sql/ledger/*.sql sql/sources/*.sql)
 ifneq (,$(filter-out $(PARTS_FOUND),$(PARTS)))
 $(error listed here but missing: $(filter-out $(PARTS_FOUND),$(PARTS)))
 endif
@@ -141,12 +151,15 @@ $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control .serv
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(INSTALL_SQL): $(PARTS) $(EXTENSION).control Makefile
-	@test "$$(cat $(EXTENSION_SQL) | grep -cx '@ledger_sql@')" = 1 || \
-		{ echo 'expected one line @ledger_sql@ in sql/extension' >&2; exit 1; }
+	@for mark in ledger_sql $(SOURCE_SQL); do \
+		test "$$(cat $(EXTENSION_SQL) | grep -cx "@$$mark@")" = 1 || \
+			{ echo "expected one line @$$mark@ in sql/extension" >&2; exit 1; }; \
+	done
 	{ \
 		printf '%s\n' '-- complain if script is sourced in psql, rather than via CREATE EXTENSION' \
 			'\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
-		cat $(LEDGER_SQL) | sed -e '/^@ledger_sql@$$/{' -e 'r /dev/stdin' -e d -e '}' $(EXTENSION_SQL); \
+		cat $(LEDGER_SQL) | sed -e '/^@ledger_sql@$$/{' -e 'r /dev/stdin' -e d -e '}' \
+			$(foreach file,$(SOURCE_SQL),-e '\|^@$(file)@$$|{' -e 'r $(file)' -e d -e '}') $(EXTENSION_SQL); \
 	} > $@
 
 .DELETE_ON_ERROR:
