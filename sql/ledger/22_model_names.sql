@@ -85,3 +85,19 @@ END;
 
 COMMENT ON FUNCTION resolve_model(text, text, text, timestamptz) IS
 'Which general price list an execution finds that names its model so, and how: exact; alias, by a row of model_aliases; or normalised: behind the provider (azure/gpt-4o), or without provider, region, vendor version (-v1:0, -001) or date (-20250514, -2024-05-13). No row: it has no price.';
+
+CREATE FUNCTION model_provider(model text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT named.provider
+    FROM (SELECT min(p.provider) AS provider, p.model = model_provider.model AS is_exact
+          FROM prices AS p
+          WHERE p.model IN (model_provider.model, regexp_replace(model_provider.model, '-([0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})$', ''))
+          GROUP BY p.model
+          HAVING count(DISTINCT p.provider) = 1) AS named
+    ORDER BY named.is_exact DESC
+    LIMIT 1;
+END;
+
+COMMENT ON FUNCTION model_provider(text) IS
+'The one provider whose prices name the model, exactly or without its date, for callers who know the model only; NULL if there is none, or more than one.';

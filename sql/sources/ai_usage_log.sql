@@ -48,11 +48,12 @@ BEGIN
     NEW.id := coalesce(NEW.id, @extschema@.uuid_v7());
     NEW.user_id := coalesce(NEW.user_id, current_user);
     INSERT INTO @ledger@.execution_history AS e (
-        id, created_at, source, customer_id, user_id, section, input_tokens, output_tokens, duration_ms, status, model, error_message, metadata)
+        id, created_at, source, customer_id, user_id, section, input_tokens, output_tokens, duration_ms, status, provider, model,
+        error_message, metadata)
     VALUES (
         NEW.id, NEW.created_at, 'ai_usage_log', NEW.user_id, NEW.user_id, NEW.section,
         coalesce(NEW.prompt_tokens, NEW.total_tokens - coalesce(NEW.completion_tokens, 0)), NEW.completion_tokens, NEW.response_time_ms,
-        CASE WHEN NEW.success THEN 'success' ELSE 'failed' END, NEW.model_name, NEW.error_message, NEW.metadata)
+        CASE WHEN NEW.success THEN 'success' ELSE 'failed' END, @ledger@.model_provider(NEW.model_name), NEW.model_name, NEW.error_message, NEW.metadata)
     RETURNING e.total_tokens, e.cost INTO NEW.total_tokens, NEW.cost;
     RETURN CASE WHEN FOUND THEN NEW END;
 END
@@ -83,14 +84,14 @@ COMMENT ON COLUMN users.email IS 'Address';
 
 CREATE FUNCTION latency_band(response_time_ms numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN response_time_ms < 1000 THEN 'fast' WHEN response_time_ms < 3000 THEN 'moderate' ELSE 'slow' END;
+RETURN CASE WHEN response_time_ms < 1000 THEN 'fast' WHEN response_time_ms < 3000 THEN 'moderate' WHEN response_time_ms >= 3000 THEN 'slow' END;
 
-COMMENT ON FUNCTION latency_band(numeric) IS 'fast below a second, moderate below three, slow from there on; replace it for other bounds. NULL is slow: it was never measured.';
+COMMENT ON FUNCTION latency_band(numeric) IS 'fast below a second, moderate below three, slow from there on; replace it for other bounds. NULL if it was not measured.';
 
 CREATE VIEW ai_usage_log_list WITH (security_invoker) AS
 SELECT l.id, l.created_at, l.user_id, u.username, u.email, l.section, coalesce(s.display_name, l.section) AS section_display,
        s.color AS section_color, l.model_name,
-       format('%s (in %s, out %s)', l.total_tokens, l.prompt_tokens, l.completion_tokens) AS tokens,
+       format('%s (in %s, out %s)', l.total_tokens, coalesce(l.prompt_tokens, 0), coalesce(l.completion_tokens, 0)) AS tokens,
        l.response_time_ms, latency_band(l.response_time_ms) AS response_time_band,
        CASE WHEN l.success THEN '✓' ELSE '✗' END AS status_badge, l.success, l.error_message, l.cost, l.metadata
 FROM ai_usage_log AS l

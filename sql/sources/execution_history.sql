@@ -56,11 +56,11 @@ BEGIN
         NEW.id := coalesce(NEW.id, @extschema@.uuid_v7());
         INSERT INTO @ledger@.execution_history AS e (
             id, created_at, source, customer_id, package_id, package_name, status, input_tokens, output_tokens, reported_cost,
-            duration_ms, queue_time_ms, customer_tier, pricing_model, byok, model, error_message, metadata, started_at, completed_at)
+            duration_ms, queue_time_ms, customer_tier, pricing_model, byok, provider, model, error_message, metadata, started_at, completed_at)
         VALUES (
             NEW.id, NEW.created_at, 'execution_history', NEW.customer_id, NEW.package_id, NEW.package_name, NEW.status, NEW.input_tokens,
             NEW.output_tokens, NEW.cost, NEW.duration_ms, NEW.queue_time_ms, NEW.customer_tier, NEW.pricing_model, NEW.api_key_used,
-            NEW.model_used, NEW.error_message, NEW.metadata, NEW.started_at, NEW.completed_at);
+            @ledger@.model_provider(NEW.model_used), NEW.model_used, NEW.error_message, NEW.metadata, NEW.started_at, NEW.completed_at);
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
@@ -73,7 +73,9 @@ BEGIN
             output_tokens = NEW.output_tokens,
             reported_cost = CASE WHEN NEW.cost IS DISTINCT FROM OLD.cost THEN NEW.cost ELSE e.reported_cost END,
             duration_ms = NEW.duration_ms, queue_time_ms = NEW.queue_time_ms, customer_tier = NEW.customer_tier,
-            pricing_model = NEW.pricing_model, byok = NEW.api_key_used, model = NEW.model_used, error_message = NEW.error_message,
+            pricing_model = NEW.pricing_model, byok = NEW.api_key_used, model = NEW.model_used,
+            provider = CASE WHEN NEW.model_used IS DISTINCT FROM OLD.model_used THEN @ledger@.model_provider(NEW.model_used) ELSE e.provider END,
+            error_message = NEW.error_message,
             metadata = CASE WHEN is_deleted THEN NEW.metadata - marks ELSE NEW.metadata END,
             started_at = NEW.started_at, completed_at = NEW.completed_at,
             deleted_at = CASE WHEN is_deleted THEN coalesce(e.deleted_at, now()) END,
@@ -99,7 +101,20 @@ COMMENT ON TRIGGER write_execution ON execution_history IS 'To the history of th
 CREATE VIEW usage_aggregates WITH (security_invoker) AS
 SELECT a.* FROM @ledger@.usage_aggregates AS a;
 
-COMMENT ON VIEW usage_aggregates IS 'Totals per customer, package and UTC day, week and month: see usage_aggregates of the ledger';
+COMMENT ON VIEW usage_aggregates IS 'Totals per customer, package and UTC day, week and month: usage_aggregates of the ledger';
+
+DO $comments$
+DECLARE
+    told record;
+BEGIN
+    FOR told IN
+        SELECT a.attname AS name, col_description(a.attrelid, a.attnum) AS comment
+        FROM pg_attribute AS a WHERE a.attrelid = '@ledger@.usage_aggregates'::regclass AND a.attnum > 0
+    LOOP
+        EXECUTE format('COMMENT ON COLUMN usage_aggregates.%I IS %L', told.name, told.comment);
+    END LOOP;
+END
+$comments$;
 
 CREATE FUNCTION update_usage_aggregates() RETURNS bigint
 LANGUAGE sql VOLATILE

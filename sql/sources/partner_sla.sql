@@ -48,6 +48,12 @@ BEGIN
         RETURN OLD;
     END IF;
     NEW.partner_id := coalesce(NEW.partner_id, (SELECT c.customer_id FROM @ledger@.customers AS c WHERE c.partner_code = NEW.partner_code));
+    IF NEW.partner_id IS NULL THEN
+        RAISE foreign_key_violation USING
+            MESSAGE = 'an API key belongs to no partner',
+            DETAIL = format('There is no partner %L.', coalesce(NEW.partner_code, 'null')),
+            HINT = 'Name it by partner_id or partner_code, after it was added to partners.';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         NEW.id := coalesce(NEW.id, @extschema@.uuid_v7()::text);
         NEW.created_at := coalesce(NEW.created_at, now());
@@ -83,7 +89,7 @@ ALTER VIEW api_requests ALTER COLUMN created_at SET DEFAULT now();
 COMMENT ON VIEW api_requests IS 'Requests to the API, one execution each with source api_requests; INSERT, no UPDATE';
 COMMENT ON COLUMN api_requests.id IS 'Identity, made if not given';
 COMMENT ON COLUMN api_requests.request_id IS 'Identity that the caller gave: the same request again is not written again';
-COMMENT ON COLUMN api_requests.partner_id IS 'Partner; that of the key if not given';
+COMMENT ON COLUMN api_requests.partner_id IS 'Partner; that of the key if not given; a key that nobody knows is one itself';
 COMMENT ON COLUMN api_requests.api_key_id IS 'Key (seat) that was used';
 COMMENT ON COLUMN api_requests.seat_name IS 'Name of the seat';
 COMMENT ON COLUMN api_requests.environment IS 'sandbox or production; that of the key if not given';
@@ -104,7 +110,7 @@ DECLARE
     seat @ledger@.api_keys;
 BEGIN
     SELECT * INTO seat FROM @ledger@.api_keys AS k WHERE k.api_key_id = NEW.api_key_id;
-    NEW.partner_id := coalesce(NEW.partner_id, seat.customer_id, '');
+    NEW.partner_id := coalesce(NEW.partner_id, seat.customer_id, NEW.api_key_id);
     NEW.environment := coalesce(NEW.environment, seat.environment, 'production');
     NEW.status := coalesce(NEW.status, CASE WHEN NEW.http_status >= 400 THEN 'failed' ELSE 'success' END);
     NEW.seat_name := seat.seat_name;
@@ -168,7 +174,7 @@ ALTER VIEW video_generations ALTER COLUMN submitted_at SET DEFAULT now();
 COMMENT ON VIEW video_generations IS 'Render jobs, one execution each with source video_generations: INSERT one when it is submitted, UPDATE it when it ends';
 COMMENT ON COLUMN video_generations.id IS 'Identity, made if not given';
 COMMENT ON COLUMN video_generations.request_id IS 'Identity that the caller gave: the same job again is not written again';
-COMMENT ON COLUMN video_generations.partner_id IS 'Partner; that of the key if not given';
+COMMENT ON COLUMN video_generations.partner_id IS 'Partner; that of the key if not given; a key that nobody knows is one itself';
 COMMENT ON COLUMN video_generations.api_key_id IS 'Key (seat) that was used';
 COMMENT ON COLUMN video_generations.environment IS 'sandbox or production; that of the key if not given';
 COMMENT ON COLUMN video_generations.template_id IS 'Template: the package of the execution';
@@ -223,7 +229,7 @@ BEGIN
     ELSE
         SELECT * INTO seat FROM @ledger@.api_keys AS k WHERE k.api_key_id = NEW.api_key_id;
         SELECT * INTO template FROM @schema@.manifest_templates AS t WHERE t.id = NEW.template_id;
-        NEW.partner_id := coalesce(NEW.partner_id, seat.customer_id, '');
+        NEW.partner_id := coalesce(NEW.partner_id, seat.customer_id, NEW.api_key_id);
         NEW.environment := coalesce(NEW.environment, seat.environment, 'production');
         NEW.grade_level := coalesce(NEW.grade_level, template.grade_level);
         NEW.subject := coalesce(NEW.subject, template.subject);
@@ -306,21 +312,25 @@ ORDER BY t.id;
 
 COMMENT ON VIEW export_partners_and_api_keys IS 'Every partner and seat; see partners and api_keys for the columns';
 COMMENT ON VIEW export_api_requests IS 'Every request, by time; see api_requests for the columns';
-COMMENT ON VIEW export_video_generations IS 'Every render job, by time; see video_generations for the columns. success_rate is the percentage of the ended jobs of the partner that succeeded';
+COMMENT ON VIEW export_video_generations IS 'Every render job, by time; see video_generations for the columns.';
 COMMENT ON VIEW export_sla_metrics IS 'See sla_metrics';
 COMMENT ON VIEW export_manifest_templates IS 'See manifest_templates';
 
+COMMENT ON COLUMN export_video_generations.success_rate IS 'Percentage of the ended jobs of the partner that succeeded; NULL if none has ended';
+
+-- every other column says what the view that it comes from says
 DO $comments$
 DECLARE
     told record;
 BEGIN
     FOR told IN
-        SELECT export.attrelid::regclass AS view, export.attname AS name, col_description(source.attrelid, source.attnum) AS comment
-        FROM pg_attribute AS export
-        JOIN pg_class AS c ON c.oid = export.attrelid
-        JOIN pg_attribute AS source ON source.attrelid IN ('partners'::regclass, 'api_keys'::regclass, to_regclass(substr(c.relname, length('export_') + 1)))
-                                   AND source.attname = export.attname
-        WHERE c.relnamespace = 'partners'::regclass
+        SELECT copy.attrelid::regclass AS view, copy.attname AS name, col_description(shown.attrelid, shown.attnum) AS comment
+        FROM pg_class AS c
+        JOIN pg_attribute AS copy ON copy.attrelid = c.oid
+        JOIN unnest(ARRAY['partners', 'api_keys', substr(c.relname, length('export_') + 1)]) AS source ON true
+        JOIN pg_attribute AS shown ON shown.attrelid = to_regclass(source) AND shown.attname = copy.attname
+        WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname LIKE 'export_%'
+        ORDER BY source NOT IN ('partners', 'api_keys')
     LOOP
         EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', told.view, told.name, told.comment);
     END LOOP;

@@ -1,16 +1,20 @@
--- Every object of the extension and of a fresh ledger says what it is for.
+-- Every object of the extension, of a fresh ledger and of the schemas of source views says what it is for.
 SET client_min_messages = warning;
 
 SELECT plan(9);
 
 SELECT create_usage_ledger() \gset
+CREATE TEMPORARY TABLE schemas AS
+SELECT 'usage' AS name
+UNION ALL
+SELECT create_source_views('as_' || source, source) FROM unnest('{partner_sla,dashboard,ai_usage_log,execution_history,api_usage}'::text[]) AS source;
 
 CREATE VIEW pg_temp.relations AS
 SELECT c.oid, c.relkind, c.relispartition AND p.relkind IS NOT NULL AS is_partition
 FROM pg_class AS c
 LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid
 LEFT JOIN pg_class AS p ON p.oid = i.inhparent
-WHERE c.relnamespace = 'usage'::regnamespace;
+WHERE c.relnamespace::regnamespace::text IN (SELECT name FROM pg_temp.schemas);
 
 -- There is something to look at, and a missing comment would be seen.
 SELECT cmp_ok(count(*), '>', 25::bigint, 'the ledger has relations') FROM pg_temp.relations;
@@ -19,7 +23,9 @@ SELECT is(count(*), 1::bigint, 'a table without a comment is seen')
 FROM pg_temp.relations WHERE relkind IN ('r', 'p', 'v', 'm') AND obj_description(oid, 'pg_class') IS NULL AND oid = 'usage.uncommented'::regclass;
 DROP TABLE usage.uncommented;
 
-SELECT is(obj_description('usage'::regnamespace, 'pg_namespace') <> '', true, 'the schema');
+SELECT is_empty($$
+    SELECT name FROM pg_temp.schemas WHERE coalesce(obj_description(name::regnamespace, 'pg_namespace'), '') = ''
+$$, 'the schemas');
 
 SELECT is_empty($$
     SELECT oid::regclass FROM pg_temp.relations
@@ -53,11 +59,11 @@ $$, 'triggers, but those of partitions');
 
 SELECT is_empty($$
     SELECT 'function', oid::regprocedure::text FROM pg_proc
-    WHERE pronamespace = 'usage'::regnamespace AND coalesce(obj_description(oid, 'pg_proc'), '') = ''
+    WHERE pronamespace::regnamespace::text IN (SELECT name FROM pg_temp.schemas) AND coalesce(obj_description(oid, 'pg_proc'), '') = ''
     UNION ALL
     SELECT 'type', oid::regtype::text FROM pg_type
     -- not the row types of tables, nor what comes with a type by itself
-    WHERE typnamespace = 'usage'::regnamespace AND typelem = 0 AND typtype IN ('b', 'd', 'e', 'r', 'c')
+    WHERE typnamespace::regnamespace::text IN (SELECT name FROM pg_temp.schemas) AND typelem = 0 AND typtype IN ('b', 'd', 'e', 'r', 'c')
       AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')
       AND coalesce(obj_description(oid, 'pg_type'), obj_description(typrelid, 'pg_class'), '') = ''
     ORDER BY 1, 2

@@ -36,6 +36,12 @@ DELETE FROM ai_usage_log WHERE user_id = 'u3' AND prompt_tokens = 3;
 SELECT count(*) FROM ai_usage_log WHERE user_id = 'u3';
 SELECT deleted_reason ~ '^deleted from ai_usage_log by ' AS is_told FROM usage.execution_history WHERE deleted_at IS NOT NULL;
 
+-- a model that one provider lists is his; more than one is nobody's
+SELECT model, usage.model_provider(model) FROM unnest('{gpt-4,gpt-4o-2024-05-13,claude-3-opus-20240229,claude-3-opus@20240229,unheard-of}'::text[]) AS model;
+SELECT usage.set_price('reseller', 'gpt-4', 1, 1) > 0 AS listed;
+SELECT usage.model_provider('gpt-4');
+DELETE FROM usage.prices WHERE provider = 'reseller';
+
 -- ---- execution_history
 
 SET search_path = execution_history;
@@ -54,12 +60,12 @@ INSERT INTO execution_history (customer_id, status) VALUES ('acme', 'exploded');
 UPDATE execution_history SET metadata = '{"deleted": true, "why": "test"}' WHERE cost = 0.5;
 SELECT metadata - 'deleted_at' AS metadata FROM execution_history WHERE cost = 0.5;
 SELECT metadata, deleted_reason FROM usage.execution_history WHERE cost = 0.5;
-SELECT total_executions, total_cost FROM usage_aggregates WHERE customer_id = 'acme' AND period_type = 'monthly';
+SELECT total_executions, total_cost FROM usage_aggregates WHERE customer_id = 'acme' AND period_type = 'monthly' ORDER BY total_cost, package_id;
 UPDATE execution_history SET metadata = '{"why": "test"}' WHERE cost = 0.5;
-SELECT total_executions, total_cost FROM usage_aggregates WHERE customer_id = 'acme' AND period_type = 'monthly';
+SELECT total_executions, total_cost FROM usage_aggregates WHERE customer_id = 'acme' AND period_type = 'monthly' ORDER BY total_cost, package_id;
 DELETE FROM execution_history WHERE cost = 0.5;
 SELECT update_usage_aggregates() > 0 AS folded;
-SELECT total_executions, total_cost FROM usage_aggregates WHERE customer_id = 'acme' AND period_type = 'monthly';
+SELECT total_executions, total_cost FROM usage_aggregates WHERE customer_id = 'acme' AND period_type = 'monthly' ORDER BY total_cost, package_id;
 
 -- ---- api_usage
 
@@ -71,7 +77,9 @@ SELECT name, amount, period, scope FROM usage.budgets;
 INSERT INTO api_usage (id, project_id, provider, model, input_tokens, output_tokens) VALUES ('call-1', 'p1', 'openai', 'gpt-4', 1500, 500)
 RETURNING id, total_tokens, cost_usd;
 INSERT INTO api_usage (id, project_id, provider, model, input_tokens, output_tokens) VALUES ('call-1', 'p1', 'openai', 'gpt-4', 1500, 500) RETURNING id;
+\set VERBOSITY terse
 INSERT INTO api_usage (id, project_id, provider, model, input_tokens, output_tokens) VALUES ('call-1', 'p1', 'openai', 'gpt-4', 1, 1);
+\set VERBOSITY default
 INSERT INTO api_usage (project_id, provider, model, cost_usd) VALUES ('p2', 'acme', 'unheard-of', 41) RETURNING id <> '' AS has_id, total_tokens, cost_usd;
 -- a project without a customer is one; with one, the customer's
 SELECT customer_id, project_id FROM usage.execution_history WHERE source = 'api_usage' ORDER BY project_id;
@@ -96,7 +104,9 @@ SET search_path = partner_sla;
 SELECT name, grade_level, subject FROM manifest_templates ORDER BY grade_level, name;
 INSERT INTO partners (id, partner_code, name, lms_integration) VALUES ('incept', 'INCEPT', 'Incept', '{"canvas": true}');
 INSERT INTO partners (partner_code) VALUES ('INCEPT');
+\set VERBOSITY terse
 INSERT INTO partners (name) VALUES ('without a code');
+\set VERBOSITY default
 UPDATE partners SET is_active = false WHERE partner_code = 'INCEPT' RETURNING id, is_active;
 INSERT INTO api_keys (id, partner_code, seat_name, environment, request_count) VALUES ('k1', 'INCEPT', 'Teacher 1', 'sandbox', 7), ('k2', 'INCEPT', 'Teacher 1', 'production', 0);
 INSERT INTO api_keys (partner_code, seat_name) VALUES ('NOBODY', 'Teacher 1');

@@ -63,7 +63,7 @@ SKIP: {
 }
 
 SKIP: {
-	local $ENV{NODE_PATH} = '/usr/share/nodejs:/usr/lib/nodejs';
+	local $ENV{NODE_PATH} = join(':', '/usr/share/nodejs', $ENV{NODE_PATH} // ());
 	skip 'node-pg is not installed', 3 if system('node -e "require(\'pg\')" 2>/dev/null') != 0;
 	is_served('node_pg', 'node', 't/sources_client.js');
 }

@@ -1,11 +1,11 @@
-// The five applications by node's pg: named statements are prepared, parameters of every type.
+// The five applications by node's pg: named statements are prepared, results come in binary.
 
 const { Client } = require('pg');
 
 async function main() {
-	const client = new Client({ host: process.env.PGHOST, port: Number(process.env.PGPORT), user: process.env.PGUSER || require('os').userInfo().username, database: process.env.PGDATABASE });
+	const client = new Client({ host: process.env.PGHOST, port: Number(process.env.PGPORT), user: process.env.PGUSER || require('os').userInfo().username, database: process.env.PGDATABASE, binary: true });
 	let statements = 0;
-	const one = async (text, ...values) => (await client.query({ name: `s${++statements}`, text, values, binary: true })).rows[0];
+	const one = async (text, ...values) => (await client.query({ name: `s${++statements}`, text, values })).rows[0];
 	const now = new Date();
 
 	await client.connect();
