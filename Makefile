@@ -54,6 +54,7 @@ EXTENSION_SQL = \
 	sql/extension/20_uuid.sql \
 	sql/extension/25_total.sql \
 	sql/extension/30_triggers.sql \
+	sql/extension/32_take_deltas.sql \
 	sql/extension/35_cost.sql \
 	sql/extension/37_scope.sql \
 	sql/extension/40_text_key.sql \

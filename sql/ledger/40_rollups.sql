@@ -101,9 +101,10 @@ END;
 COMMENT ON FUNCTION execution_cells(timestamptz, timestamptz, jsonb) IS
 'The executions created in [since, until) that the filter admits, each as the cell it adds to usage. A deleted execution counts only in billed_cost. What was credited counts in no cost.';
 
--- Cells of the deltas or of raw executions, grouped into the cells of every cube. Inlined, so that only one source is read.
+-- The definition, in SQL, of the cubes: cells of the deltas or of raw executions, grouped. take_deltas() says the same in C;
+-- reconcile() compares the two. Inlined, so that only one source is read.
 -- The coarse cubes are made of the cells of fine ones, which are far fewer.
-CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity', first_after tid DEFAULT '(4294967295,0)')
+CREATE FUNCTION rolled_up(source text, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
 RETURNS TABLE (
     bucket timestamptz, customer_id text, project_id text, package_id text, section text, provider text, model text,
     environment text, customer_tier text, user_id text, api_key_id text,
@@ -143,7 +144,7 @@ BEGIN ATOMIC
                     ELSE 'system_quarter' END
         FROM (SELECT floor_day(d.bucket) AS day, d.bucket AS quarter, d.*
               FROM usage_deltas AS d
-              WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until AND d.ctid < first_after
+              WHERE source = 'deltas' AND d.bucket >= since AND d.bucket < until
               UNION ALL
               SELECT floor_day(e.bucket), e.bucket, e.*
               FROM execution_cells(since, until) AS e
@@ -182,5 +183,5 @@ BEGIN ATOMIC
     HAVING cell.cube = CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day' ELSE 'system_quarter' END;
 END;
 
-COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz, tid) IS
-'What source (''deltas'': usage_deltas, those stored before first_after, or ''history'': the raw executions) of [since, until) adds to each cell of each cube. Groups hold pending changes only once: this is the one definition of the cubes.';
+COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz) IS
+'What source (''deltas'': usage_deltas, or ''history'': the raw executions) of [since, until) adds to each cell of each cube.';

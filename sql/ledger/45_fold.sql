@@ -46,20 +46,16 @@ $create_partitions_unless_busy$;
 COMMENT ON FUNCTION create_partitions_unless_busy() IS
 'Makes the partitions of the coming months (weeks or days) if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
 
--- The row of fold_state is what one fold holds against another. Work is bounded by the place of the first delta to be left:
--- those before it are taken, wherever vacuum has let a writer put them.
--- Grouping for all cubes at once needs memory for their cells; with less, every cube sorts the deltas, three times slower.
+-- The row of fold_state is what one fold holds against another.
 CREATE FUNCTION fold(max_deltas bigint DEFAULT 1000000) RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 SET work_mem = '256MB'
 SET jit = off
-SET synchronize_seqscans = off
 AS $fold$
 <<fold>>
 DECLARE
     began       timestamptz := clock_timestamp();
-    first_after tid;
     folded      bigint;
     emptied     tid[];
 BEGIN
@@ -68,15 +64,19 @@ BEGIN
         RETURN 0;
     END IF;
 
-    SELECT coalesce((SELECT d.ctid FROM usage_deltas AS d OFFSET max_deltas LIMIT 1), '(4294967295,0)') INTO first_after;
-
-    -- both parts see the same snapshot, hence the same deltas; those that commit meanwhile stay for the next fold
-    WITH taken AS (
-        DELETE FROM usage_deltas AS d WHERE d.ctid < first_after RETURNING 1
+    WITH change AS MATERIALIZED (
+        SELECT * FROM @extschema@.take_deltas('usage_deltas', max_deltas)
     ), upserted AS (
         INSERT INTO usage_cubes AS cell
-        SELECT * FROM rolled_up('deltas', first_after => first_after) AS change
-        ORDER BY change.customer_id, change.bucket
+        SELECT change.bucket, change.customer_id, change.project_id, change.package_id, change.section, change.provider,
+               change.model, change.environment, change.customer_tier, change.user_id, change.api_key_id,
+               change.executions, change.succeeded, change.failed, change.timed_out, change.cancelled, change.open,
+               change.unpriced, change.unreported, change.estimated, change.byok,
+               change.input_tokens, change.cache_read_tokens, change.cache_write_tokens, change.output_tokens,
+               change.reasoning_tokens, change.cost, change.billed_cost, change.shadow_cost,
+               change.duration_us, change.queue_time_us, change.duration_sketch, change.queue_time_sketch, change.cube
+        FROM change
+        ORDER BY change.cube, change.customer_id, change.bucket
         ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
         DO UPDATE SET
             executions         = cell.executions         + excluded.executions,
@@ -103,7 +103,7 @@ BEGIN
             queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
         RETURNING ctid, executions, cost, billed_cost
     )
-    SELECT (SELECT count(*) FROM taken),
+    SELECT (SELECT coalesce(sum(change.deltas_taken), 0) FROM change WHERE change.cube = 'total_quarter'),
            array_agg(ctid) FILTER (WHERE executions = 0 AND cost = 0 AND billed_cost = 0)
     INTO folded, emptied
     FROM upserted;
@@ -126,7 +126,7 @@ END
 $fold$;
 
 COMMENT ON FUNCTION fold(bigint) IS
-'Moves the committed deltas, about max_deltas at most, into the cubes and returns how many there were. Happens by itself too, unless usage_meter.fold_threshold is 0. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months (weeks or days), three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
+'Moves the committed deltas, max_deltas at most and no more than it has memory for, into the cubes and returns how many there were. Happens by itself too, unless usage_meter.fold_threshold is 0. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months (weeks or days), three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
 
 CREATE FUNCTION maintain_after_fold(refused bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE

@@ -31,11 +31,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "common/hashfn.h"
 #include "common/int.h"
 #include "executor/executor.h"
 #include "fmgr.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -46,6 +44,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "ledger/cell_key.h"
 #include "ledger/execution.h"
 #include "ledger/fold_worker.h"
 #include "sketch/sketch.h"
@@ -75,16 +74,6 @@ static const HistoryColumn dimension_sources[DELTA_DIMENSIONS] = {
 };
 
 /*
- * What a group is found by: the bucket, then the dimensions, laid out as in a
- * tuple, so that a delta can be made of them where they are.
- */
-typedef struct DeltaKey
-{
-	const char *bytes;
-	uint32		length;
-} DeltaKey;
-
-/*
  * A sum of times and their distribution.  Most groups have one value or none,
  * so there is a histogram only from the second value on.
  */
@@ -108,7 +97,7 @@ typedef struct DeltaGroup
 /* Where a group is found: small, for the hash table moves and clears these. */
 typedef struct GroupEntry
 {
-	DeltaKey	key;
+	CellKey	key;
 	DeltaGroup *group;
 	uint32		hash;
 	char		status;			/* for simplehash */
@@ -116,10 +105,10 @@ typedef struct GroupEntry
 
 #define SH_PREFIX			group
 #define SH_ELEMENT_TYPE		GroupEntry
-#define SH_KEY_TYPE			DeltaKey
+#define SH_KEY_TYPE			CellKey
 #define SH_KEY				key
-#define SH_HASH_KEY(tb, k)	hash_bytes((const unsigned char *) (k).bytes, (k).length)
-#define SH_EQUAL(tb, a, b)	((a).length == (b).length && memcmp((a).bytes, (b).bytes, (a).length) == 0)
+#define SH_HASH_KEY(tb, k)	cell_key_hash(k)
+#define SH_EQUAL(tb, a, b)	cell_key_equal(a, b)
 #define SH_STORE_HASH
 #define SH_GET_HASH(tb, a)	(a)->hash
 #define SH_SCOPE			static inline
@@ -233,29 +222,6 @@ add_time(DeltaWriter *writer, TimeSum *sum, const Execution *row, HistoryColumn 
 	add_value(writer, sum, microseconds / 1000.0, sign);
 }
 
-/* Append a text with a header of one byte or, aligned, of four; NULL is ''. */
-static void
-append_key_text(StringInfo key, const text *value)
-{
-	int			length = value != NULL ? VARSIZE_ANY_EXHDR(value) : 0;
-	varattrib_4b header;
-
-	if (length + VARHDRSZ_SHORT <= VARATT_SHORT_MAX)
-	{
-		SET_VARSIZE_SHORT(&header, length + VARHDRSZ_SHORT);
-		appendBinaryStringInfo(key, (const char *) &header, VARHDRSZ_SHORT);
-	}
-	else
-	{
-		SET_VARSIZE(&header, length + VARHDRSZ);
-		while (key->len % ALIGNOF_INT != 0)
-			appendStringInfoChar(key, '\0');
-		appendBinaryStringInfo(key, (const char *) &header, VARHDRSZ);
-	}
-	if (length > 0)
-		appendBinaryStringInfo(key, VARDATA_ANY(value), length);
-}
-
 static TimestampTz
 quarter_hour(TimestampTz instant)
 {
@@ -269,15 +235,14 @@ static DeltaGroup *
 find_group(DeltaWriter *writer, const Execution *row)
 {
 	TimestampTz bucket = quarter_hour(DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT)));
-	DeltaKey	key;
+	CellKey	key;
 	GroupEntry *entry;
 	bool		found;
 	int			i;
 
-	resetStringInfo(&writer->key);
-	appendBinaryStringInfo(&writer->key, (const char *) &bucket, sizeof(bucket));
+	cell_key_begin(&writer->key, bucket);
 	for (i = 0; i < DELTA_DIMENSIONS; i++)
-		append_key_text(&writer->key, execution_text(row, dimension_sources[i]));
+		cell_key_append(&writer->key, execution_text(row, dimension_sources[i]));
 
 	key.bytes = writer->key.data;
 	key.length = writer->key.len;
@@ -473,18 +438,14 @@ set_column(const DeltaTable *table, TupleTableSlot *slot, DeltaColumn column, Da
 }
 
 static void
-fill_key(const DeltaTable *table, TupleTableSlot *slot, const DeltaKey *key)
+fill_key(const DeltaTable *table, TupleTableSlot *slot, const CellKey *key)
 {
-	uint32		offset = sizeof(TimestampTz);
+	uint32		offset = CELL_KEY_FIRST;
 	int			i;
 
-	set_column(table, slot, DELTA_BUCKET, TimestampTzGetDatum(*(const TimestampTz *) key->bytes));
+	set_column(table, slot, DELTA_BUCKET, TimestampTzGetDatum(cell_key_bucket(key)));
 	for (i = 0; i < DELTA_DIMENSIONS; i++)
-	{
-		offset = att_align_pointer(offset, TYPALIGN_INT, -1, key->bytes + offset);
-		set_column(table, slot, DELTA_CUSTOMER_ID + i, PointerGetDatum(key->bytes + offset));
-		offset = att_addlength_pointer(offset, -1, key->bytes + offset);
-	}
+		set_column(table, slot, DELTA_CUSTOMER_ID + i, PointerGetDatum(cell_key_next(key, &offset)));
 }
 
 static void

@@ -61,40 +61,52 @@ histogram_range(Histogram *histogram, HistogramSide side)
 }
 
 static inline int64_t
-range_load(const HistogramRange *range, uint32_t slot)
+load_count(const void *counts, uint8_t width, uint32_t slot)
 {
-	switch (range->width)
+	switch (width)
 	{
 		case 1:
-			return ((const int8_t *) range->counts)[slot];
+			return ((const int8_t *) counts)[slot];
 		case 2:
-			return ((const int16_t *) range->counts)[slot];
+			return ((const int16_t *) counts)[slot];
 		case 4:
-			return ((const int32_t *) range->counts)[slot];
+			return ((const int32_t *) counts)[slot];
 		default:
-			return ((const int64_t *) range->counts)[slot];
+			return ((const int64_t *) counts)[slot];
 	}
 }
 
 /* The count must fit the width. */
 static inline void
-range_store(HistogramRange *range, uint32_t slot, int64_t count)
+store_count(void *counts, uint8_t width, uint32_t slot, int64_t count)
 {
-	switch (range->width)
+	switch (width)
 	{
 		case 1:
-			((int8_t *) range->counts)[slot] = (int8_t) count;
+			((int8_t *) counts)[slot] = (int8_t) count;
 			break;
 		case 2:
-			((int16_t *) range->counts)[slot] = (int16_t) count;
+			((int16_t *) counts)[slot] = (int16_t) count;
 			break;
 		case 4:
-			((int32_t *) range->counts)[slot] = (int32_t) count;
+			((int32_t *) counts)[slot] = (int32_t) count;
 			break;
 		default:
-			((int64_t *) range->counts)[slot] = count;
+			((int64_t *) counts)[slot] = count;
 			break;
 	}
+}
+
+static inline int64_t
+range_load(const HistogramRange *range, uint32_t slot)
+{
+	return load_count(range->counts, range->width, slot);
+}
+
+static inline void
+range_store(HistogramRange *range, uint32_t slot, int64_t count)
+{
+	store_count(range->counts, range->width, slot, count);
 }
 
 /*

@@ -50,17 +50,17 @@ $$, 'a search_path that is pinned does not depend on the user');
 
 -- pg_proc cannot tell a label from a default, and the defaults are VOLATILE and PARALLEL UNSAFE: that is for trigger
 -- functions only. An identifier made anew each time is volatile and yet safe. What reads a price book is STABLE, and it and what
--- belongs to the session stay in the leader.
+-- belongs to the session stay in the leader; and what writes is what it is.
 SELECT is_empty($$
     SELECT signature, provolatile, proparallel FROM pg_temp.functions
     WHERE lanname = 'c' AND prorettype <> 'trigger'::regtype
-      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating')
+      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'take_deltas')
       AND (provolatile, proparallel) IS DISTINCT FROM ('i', 's')
 $$, 'C functions are labelled IMMUTABLE and PARALLEL SAFE');
 
 SELECT results_eq($$
     SELECT proname, provolatile, proparallel FROM pg_temp.functions
-    WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating') ORDER BY proname
+    WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'take_deltas') ORDER BY proname
 $$, $$VALUES ('allow_rerating'::name, 'v'::"char", 'u'::"char"), ('book_cost', 's', 'r'), ('book_cost_lines', 's', 'r'), ('book_names', 's', 'r'),
              ('current_price', 's', 'r'), ('list_cost_lines', 's', 'r'), ('price_book_counts', 'v', 'r')$$, 'what reads a price book is STABLE and PARALLEL RESTRICTED');
 

@@ -13,6 +13,9 @@ seed=${USAGE_METER_MODEL_SEED:-$(($(date +%-j) * 1000))}
 export USAGE_METER_MODEL_STEPS=${USAGE_METER_MODEL_STEPS:-2000}
 failed=0
 
+# make hands its variables on, and this one counts from where it stands
+SECONDS=0
+
 while ((SECONDS < USAGE_METER_SOAK_SECONDS)); do
 	export USAGE_METER_MODEL_SEED=$seed
 	printf 'seed %s: ' "$seed"
