@@ -86,8 +86,10 @@ LEDGER_SQL = \
 	sql/ledger/61_timelines.sql \
 	sql/ledger/62_breakdowns.sql \
 	sql/ledger/63_errors.sql \
+	sql/ledger/63_cost_drivers.sql \
 	sql/ledger/64_executions.sql \
 	sql/ledger/65_statistics.sql \
+	sql/ledger/66_customer_usage.sql \
 	sql/ledger/66_refreshed.sql \
 	sql/ledger/67_recording.sql \
 	sql/ledger/68_usage_aggregates.sql \

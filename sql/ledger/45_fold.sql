@@ -181,3 +181,12 @@ COMMENT ON COLUMN fold_status.delta_pages IS 'Size of usage_deltas in pages, dea
 COMMENT ON COLUMN fold_status.dead_deltas IS 'Folded deltas that vacuum has not removed, as the statistics have it';
 COMMENT ON COLUMN fold_status.oldest_snapshot IS 'Age of the oldest transaction with a snapshot, which keeps vacuum from removing what was folded since; of the caller''s own role only, unless it may read all statistics';
 COMMENT ON COLUMN fold_status.maintained_at IS 'When background maintenance was last done';
+
+CREATE FUNCTION usage_version() RETURNS bigint
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT s.folded + (SELECT count(*) FROM usage_deltas) FROM fold_state AS s;
+END;
+
+COMMENT ON FUNCTION usage_version() IS
+'How many deltas there ever were, folded or not: a number that grows with every change of the usage and with nothing else. While it is the same, so is every report of a fixed range: clients may keep what they have read.';

@@ -125,6 +125,7 @@ AS $rebuild_rollups$
 DECLARE
     dropped_until timestamptz := (SELECT r.dropped_until FROM retention AS r WHERE r.table_name = 'execution_history');
     starts        timestamptz;
+    deltas        bigint;
     cells         bigint;
     total_cells   bigint := 0;
 BEGIN
@@ -145,7 +146,7 @@ BEGIN
         WITH rebuilt AS MATERIALIZED (
             SELECT * FROM rolled_up('history', starts, starts + interval '24 hours')
         ), taken AS (
-            DELETE FROM usage_deltas WHERE bucket >= starts AND bucket < starts + interval '24 hours'
+            DELETE FROM usage_deltas WHERE bucket >= starts AND bucket < starts + interval '24 hours' RETURNING 1
         ), removed AS (
             DELETE FROM usage_cubes AS cell
             WHERE cell.bucket >= starts AND cell.bucket < starts + interval '24 hours'
@@ -153,19 +154,23 @@ BEGIN
                   SELECT FROM rebuilt AS r
                   WHERE (r.cube, r.customer_id, r.bucket, r.project_id, r.package_id, r.section, r.provider, r.model, r.environment, r.customer_tier, r.user_id, r.api_key_id)
                       = (cell.cube, cell.customer_id, cell.bucket, cell.project_id, cell.package_id, cell.section, cell.provider, cell.model, cell.environment, cell.customer_tier, cell.user_id, cell.api_key_id))
+        ), upserted AS (
+            INSERT INTO usage_cubes
+            SELECT * FROM rebuilt
+            ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+            DO UPDATE SET
+                (executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok,
+                 input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+                 cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch)
+                = (excluded.executions, excluded.succeeded, excluded.failed, excluded.timed_out, excluded.cancelled, excluded.open, excluded.unpriced, excluded.unreported, excluded.estimated, excluded.byok,
+                   excluded.input_tokens, excluded.cache_read_tokens, excluded.cache_write_tokens, excluded.output_tokens, excluded.reasoning_tokens,
+                   excluded.cost, excluded.billed_cost, excluded.shadow_cost, excluded.duration_us, excluded.queue_time_us, excluded.duration_sketch, excluded.queue_time_sketch)
+            RETURNING 1
         )
-        INSERT INTO usage_cubes
-        SELECT * FROM rebuilt
-        ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
-        DO UPDATE SET
-            (executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok,
-             input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-             cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch)
-            = (excluded.executions, excluded.succeeded, excluded.failed, excluded.timed_out, excluded.cancelled, excluded.open, excluded.unpriced, excluded.unreported, excluded.estimated, excluded.byok,
-               excluded.input_tokens, excluded.cache_read_tokens, excluded.cache_write_tokens, excluded.output_tokens, excluded.reasoning_tokens,
-               excluded.cost, excluded.billed_cost, excluded.shadow_cost, excluded.duration_us, excluded.queue_time_us, excluded.duration_sketch, excluded.queue_time_sketch);
-        GET DIAGNOSTICS cells = ROW_COUNT;
+        SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM upserted) INTO deltas, cells;
         total_cells := total_cells + cells;
+        -- what was wrong and is right now is a change too
+        UPDATE fold_state SET folded = folded + deltas + 1;
     END LOOP;
     RETURN total_cells;
 END

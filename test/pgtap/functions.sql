@@ -62,7 +62,7 @@ SELECT results_eq($$
     SELECT proname, provolatile, proparallel FROM pg_temp.functions
     WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'take_deltas') ORDER BY proname
 $$, $$VALUES ('allow_rerating'::name, 'v'::"char", 'u'::"char"), ('book_cost', 's', 'r'), ('book_cost_lines', 's', 'r'), ('book_names', 's', 'r'),
-             ('current_price', 's', 'r'), ('list_cost_lines', 's', 'r'), ('price_book_counts', 'v', 'r')$$, 'what reads a price book is STABLE and PARALLEL RESTRICTED');
+             ('current_price', 's', 'r'), ('list_cost_lines', 's', 'r'), ('price_book_counts', 'v', 'r'), ('take_deltas', 'v', 'u')$$, 'what reads a price book is STABLE and PARALLEL RESTRICTED');
 
 SELECT results_eq($$
     SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'uuid_v7'
