@@ -92,6 +92,7 @@ LEDGER_SQL = \
 	sql/ledger/66_customer_usage.sql \
 	sql/ledger/66_refreshed.sql \
 	sql/ledger/67_recording.sql \
+	sql/ledger/68_meter_quantities.sql \
 	sql/ledger/68_usage_aggregates.sql \
 	sql/ledger/69_rerate.sql \
 	sql/ledger/70_proof.sql \

@@ -66,7 +66,7 @@ COMMENT ON FUNCTION price_book_counts() IS
 'How often this session found the prices of a model in its cache, and how often it had to read them from tables.';
 
 CREATE FUNCTION current_price(execution record, OUT cost numeric, OUT shadow_cost numeric, OUT price_id bigint, OUT price_status text)
-LANGUAGE C STABLE STRICT PARALLEL RESTRICTED
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 100
 AS 'MODULE_PATHNAME', 'current_price';
 
 COMMENT ON FUNCTION current_price(record) IS

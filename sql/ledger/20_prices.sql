@@ -47,7 +47,7 @@ CREATE TABLE price_rates (
 COMMENT ON TABLE price_rates IS 'What one unit costs in a price list, under conditions. Of the rates whose conditions hold the one with the highest threshold applies, then one of the service tier, then one of the region; not more than one of a unit. A unit that is missing has no price of its own: cached input then costs as input, reasoning as output. Zero means free.';
 COMMENT ON COLUMN price_rates.price_id IS 'The price list';
 COMMENT ON COLUMN price_rates.unit IS 'What is counted: a kind of token as in execution_history, or any unit of its column units';
-COMMENT ON COLUMN price_rates.service_tier IS 'Applies to this service tier only, such as priority, flex or batch; '''' to all';
+COMMENT ON COLUMN price_rates.service_tier IS 'Applies to this service tier only, such as priority, flex or batch; '''' to all but provisioned_throughput, which is prepaid';
 COMMENT ON COLUMN price_rates.region IS 'Applies to this region only; '''' to all';
 COMMENT ON COLUMN price_rates.above_input_tokens IS 'Applies to all of the unit if the total input (uncached, cache read and cache write) is more than this; 0 always';
 COMMENT ON COLUMN price_rates.from_quantity IS 'Applies to what goes beyond this quantity, up to the next rate with the same conditions; 0 unless prices are graduated';

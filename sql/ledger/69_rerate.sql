@@ -109,32 +109,17 @@ COMMENT ON COLUMN rerate_adjustments.old_cost IS 'What they had cost; nothing if
 COMMENT ON COLUMN rerate_adjustments.new_cost IS 'What they cost now';
 COMMENT ON INDEX rerate_adjustments_pkey IS 'The adjustments of a run';
 
-CREATE FUNCTION repriced(since timestamptz, until timestamptz, filter jsonb)
-RETURNS TABLE (id uuid, created_at timestamptz, customer_id text, provider text, model text, old_cost numeric, new_cost numeric)
-LANGUAGE sql STABLE
+CREATE FUNCTION is_mispriced(e execution_history) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
-    SELECT e.id, e.created_at, e.customer_id, coalesce(e.provider, ''), coalesce(e.model, ''), e.cost, p.cost
-    FROM execution_history AS e
-    CROSS JOIN LATERAL current_price(e) AS p
-    WHERE e.created_at >= since AND e.created_at < until
-      AND (p.cost IS DISTINCT FROM e.cost OR p.shadow_cost IS DISTINCT FROM e.shadow_cost
-           OR p.price_status IS DISTINCT FROM e.price_status OR p.price_id IS DISTINCT FROM e.price_id)
-      AND (filter -> 'customer_id'   IS NULL OR e.customer_id                 = ANY (filter_values(filter -> 'customer_id')))
-      AND (filter -> 'project_id'    IS NULL OR coalesce(e.project_id, '')    = ANY (filter_values(filter -> 'project_id')))
-      AND (filter -> 'package_id'    IS NULL OR coalesce(e.package_id, '')    = ANY (filter_values(filter -> 'package_id')))
-      AND (filter -> 'section'       IS NULL OR coalesce(e.section, '')       = ANY (filter_values(filter -> 'section')))
-      AND (filter -> 'provider'      IS NULL OR coalesce(e.provider, '')      = ANY (filter_values(filter -> 'provider')))
-      AND (filter -> 'model'         IS NULL OR coalesce(e.model, '')         = ANY (filter_values(filter -> 'model')))
-      AND (filter -> 'environment'   IS NULL OR e.environment                 = ANY (filter_values(filter -> 'environment')))
-      AND (filter -> 'customer_tier' IS NULL OR coalesce(e.customer_tier, '') = ANY (filter_values(filter -> 'customer_tier')))
-      AND (filter -> 'user_id'       IS NULL OR coalesce(e.user_id, '')       = ANY (filter_values(filter -> 'user_id')))
-      AND (filter -> 'api_key_id'    IS NULL OR coalesce(e.api_key_id, '')    = ANY (filter_values(filter -> 'api_key_id')));
+    SELECT current_price(e) IS DISTINCT FROM ROW(e.cost, e.shadow_cost, e.price_id, e.price_status);
 END;
 
-COMMENT ON FUNCTION repriced(timestamptz, timestamptz, jsonb) IS
-'Executions created in [since, until) that the price book would stamp otherwise now. Part of rerate().';
+COMMENT ON FUNCTION is_mispriced(execution_history) IS
+'Would the price book stamp the execution otherwise now? Part of rerate().';
 
--- A day at a time, so that each statement is small. Each execution is stamped by the trigger, as when it came.
+-- A day at a time, so that each statement is small. Each execution is locked first, for another transaction may be changing
+-- it: then it is told what it had cost, and stamped by the trigger as when it came.
 CREATE FUNCTION rerate(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dry_run boolean DEFAULT true)
 RETURNS TABLE (day date, customer_id text, provider text, model text, executions bigint, newly_priced bigint,
                old_cost numeric, new_cost numeric, difference numeric)
@@ -158,24 +143,34 @@ BEGIN
         INSERT INTO rerates (since, until, filter) VALUES (since, until, filter) RETURNING rerate_id INTO run_id;
     END IF;
 
-    starts := greatest(since, (SELECT min(e.created_at) FROM execution_history AS e));
-    WHILE starts < least(until, (SELECT max(e.created_at) FROM execution_history AS e) + interval '1 microsecond') LOOP
-        ends := least(until, date_trunc('day', starts) + interval '1 day');
+    FOR starts, ends IN
+        SELECT greatest(since, used.day), least(until, used.day + interval '1 day')
+        FROM (SELECT DISTINCT floor_day(e.created_at) AS day
+              FROM execution_history AS e
+              WHERE e.created_at >= since AND e.created_at < until AND is_admitted(e, filter)) AS used
+        ORDER BY used.day
+    LOOP
         IF dry_run THEN
             RETURN QUERY
-            SELECT starts::date, r.customer_id, r.provider, r.model, count(*), count(*) FILTER (WHERE r.old_cost IS NULL AND r.new_cost IS NOT NULL),
-                   trim_scale(coalesce(sum(r.old_cost), 0)), trim_scale(coalesce(sum(r.new_cost), 0)),
-                   trim_scale(coalesce(sum(r.new_cost), 0) - coalesce(sum(r.old_cost), 0))
-            FROM repriced(starts, ends, filter) AS r
+            SELECT starts::date, e.customer_id, coalesce(e.provider, ''), coalesce(e.model, ''),
+                   count(*), count(*) FILTER (WHERE e.cost IS NULL AND p.cost IS NOT NULL),
+                   trim_scale(coalesce(sum(e.cost), 0)), trim_scale(coalesce(sum(p.cost), 0)),
+                   trim_scale(coalesce(sum(p.cost), 0) - coalesce(sum(e.cost), 0))
+            FROM execution_history AS e CROSS JOIN LATERAL @extschema@.current_price(e) AS p
+            WHERE e.created_at >= starts AND e.created_at < ends AND is_admitted(e, filter) AND is_mispriced(e)
             GROUP BY 2, 3, 4;
         ELSE
             PERFORM @extschema@.allow_rerating('execution_history', true);
             WITH due AS MATERIALIZED (
-                SELECT * FROM repriced(starts, ends, filter)
+                SELECT e.id, e.created_at, e.cost AS old_cost
+                FROM execution_history AS e
+                WHERE e.created_at >= starts AND e.created_at < ends AND is_admitted(e, filter) AND is_mispriced(e)
+                FOR NO KEY UPDATE
             ), stamped AS (
                 UPDATE execution_history AS e SET price_status = e.price_status
-                FROM due WHERE (e.id, e.created_at) = (due.id, due.created_at)
-                RETURNING due.customer_id, due.provider, due.model, due.old_cost, e.cost AS new_cost
+                FROM due
+                WHERE (e.id, e.created_at) = (due.id, due.created_at) AND e.created_at >= starts AND e.created_at < ends
+                RETURNING e.customer_id, coalesce(e.provider, '') AS provider, coalesce(e.model, '') AS model, due.old_cost, e.cost AS new_cost
             )
             INSERT INTO rerate_adjustments
             SELECT run_id, starts::date, s.customer_id, s.provider, s.model, count(*), count(*) FILTER (WHERE s.old_cost IS NULL AND s.new_cost IS NOT NULL),
@@ -184,7 +179,6 @@ BEGIN
             GROUP BY 3, 4, 5;
             PERFORM @extschema@.allow_rerating('execution_history', false);
         END IF;
-        starts := ends;
     END LOOP;
 
     IF NOT dry_run THEN

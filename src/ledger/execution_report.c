@@ -23,6 +23,12 @@
  */
 #define OTHER_MODELS_UNIT	"other_model_reports"
 
+/*
+ * A total may hold more tokens than the counts beside it, such as hidden
+ * reasoning.  Whoever knows what they are may state a price for them.
+ */
+#define UNEXPLAINED_UNIT	"unexplained_tokens"
+
 /* Columns that a report may fill. */
 static const HistoryColumn filled_columns[] = {
 	HISTORY_PROVIDER, HISTORY_MODEL, HISTORY_API, HISTORY_SERVICE_TIER, HISTORY_REGION, HISTORY_RESPONSE_ID,
@@ -61,6 +67,13 @@ push_unit(JsonbParseState **state, const char *unit, Numeric quantity)
 	(void) pushJsonbValue(state, WJB_VALUE, &value);
 }
 
+/* A total alone explains nothing; and audio that is told in seconds is in it as tokens. */
+static bool
+has_unexplained_tokens(const UsageReport *report)
+{
+	return report->unexplained_tokens > 0 && report->tokens_known[INPUT_TOKENS] && report->units[INPUT_SECONDS] == NULL;
+}
+
 /* What has no column of its own, NULL if there is none; zeros are left out. */
 static Jsonb *
 other_units(const UsageReport *report)
@@ -82,6 +95,11 @@ other_units(const UsageReport *report)
 		if (report->units[i] == NULL)
 			continue;
 		push_unit(&state, usage_unit_names[i], report->units[i]);
+		any = true;
+	}
+	if (has_unexplained_tokens(report))
+	{
+		push_unit(&state, UNEXPLAINED_UNIT, int64_to_numeric(report->unexplained_tokens));
 		any = true;
 	}
 	if (report->other_usage != NULL)

@@ -9,7 +9,7 @@
  * Which rate applies.  Of the rates of a unit whose conditions hold, the one with
  * the highest threshold that the total input exceeds, then one for the service
  * tier, then one for the region.  So a missing price of a tier is the standard
- * price.
+ * price, but for throughput that was bought ahead.
  *
  * What has no rate.  Cached input costs as input, a part as its whole: reasoning
  * as output, an hour's cache write as any.  Images, characters, seconds and
@@ -66,6 +66,20 @@ is_condition_met(const text *condition, const text *actual)
 		 memcmp(VARDATA_ANY(condition), VARDATA_ANY(actual), length) == 0);
 }
 
+/*
+ * Was the throughput bought ahead?  Then tokens cost nothing by themselves, and
+ * the standard price would be wrong.
+ */
+static bool
+is_prepaid(const text *service_tier)
+{
+	static const char prepaid[] = "provisioned_throughput";
+	Size		length = strlen(prepaid);
+
+	return service_tier != NULL && VARSIZE_ANY_EXHDR(service_tier) == length &&
+		memcmp(VARDATA_ANY(service_tier), prepaid, length) == 0;
+}
+
 static int64
 total_input(const Usage *usage)
 {
@@ -77,6 +91,7 @@ applies(const PriceRate *rate, const Usage *usage)
 {
 	return (rate->above_input_tokens == 0 || total_input(usage) > rate->above_input_tokens) &&
 		is_condition_met(rate->service_tier, usage->service_tier) &&
+		(VARSIZE_ANY_EXHDR(rate->service_tier) > 0 || !is_prepaid(usage->service_tier)) &&
 		is_condition_met(rate->region, usage->region);
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # P10: the cost of calls from the price book. Baseline: the same by joining the
-# price tables in SQL, with periods of validity and overrides for a customer.
+# price tables in SQL, with periods of validity and overrides for a customer. And
+# the import of the LiteLLM price map, where there is one.
 
 # shellcheck source=/dev/null
 source "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -47,3 +48,24 @@ report P10 "cost of $(thousands "$rows") calls from the price book / by joining 
 report P10 "  / by a join that knows no overrides, CPU" ms "$(median cost_plain cpu)" "$(median cost_book cpu)"
 report P10 "  of which reading the calls" ms - "$(median cost_scan cpu)"
 query -c 'DROP TABLE bench.calls' -c 'DROP SCHEMA priced CASCADE'
+
+map=${USAGE_METER_FACTS:-${BASH_SOURCE[0]%/*}/../../../shared/facts}/litellm_prices.json
+if [[ -s $map ]]; then
+	query >/dev/null <<-EOF
+		\\set map \`cat '$map'\`
+		CREATE TABLE bench.map AS SELECT :'map'::jsonb AS map;
+	EOF
+	import="SELECT imported.import_prices(map, '2026-08-01') FROM bench.map"
+	for ((round = 1; round <= $(long_rounds); round++)); do
+		query -c "SELECT bench.create_ledger('imported')" >/dev/null
+		measure import "$import"
+		measure import_again "$import"
+		query -c 'DROP SCHEMA imported CASCADE'
+	done
+	models=$(query -c 'SELECT count(*) FROM bench.map, jsonb_object_keys(map)')
+	report P10 "import of a price map of $(thousands "$models") models" ms - "$(median import)" '<=' 5000
+	report P10 "  of the same map again" ms - "$(median import_again)" '<=' 5000
+	query -c 'DROP TABLE bench.map'
+else
+	note "P10: there is no LiteLLM price map to import."
+fi

@@ -1,4 +1,5 @@
--- Damaged usage reports: each is either refused with a documented error or read into consistent counts.
+-- Damaged usage reports: each is either refused with a documented error or read into consistent counts; and as the usage or
+-- the units of an execution, refused by the name of a field, or kept with the right cost or none.
 --
 -- USAGE_METER_FUZZ_SECONDS makes it last; USAGE_METER_FUZZ_SEED, a number from -1 to 1, begins elsewhere.
 SET client_min_messages = warning;
@@ -8,7 +9,10 @@ SET client_min_messages = warning;
 \getenv seconds USAGE_METER_FUZZ_SECONDS
 \getenv seed USAGE_METER_FUZZ_SEED
 
-SELECT plan(4);
+SELECT plan(7);
+
+SELECT create_usage_ledger() \gset
+SELECT usage.set_price('acme', 'm', 1, 1000, 10, 100, valid_from => '-infinity', cache_write_1h_per_million => 200, units => '{"pages": 0.01, "input_audio_tokens": 0.000005}') \gset
 
 CREATE TEMP TABLE reports AS
 SELECT row_number() OVER () AS n, report FROM (VALUES
@@ -101,6 +105,53 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- NULL if an execution costs what was counted, else what is wrong
+CREATE FUNCTION mispricing(e usage.execution_history, told record) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    pages numeric := coalesce((e.units ->> 'pages')::numeric, 0);
+    audio numeric := coalesce((e.units ->> 'input_audio_tokens')::numeric, 0);
+    lasting numeric := coalesce(e.cache_write_1h_tokens, 0);
+    book_cost numeric := pages * 0.01 + 0.000001 * (coalesce(e.input_tokens, 0) + 4 * audio + 10 * coalesce(e.cache_read_tokens, 0)
+        + 100 * coalesce(e.cache_write_tokens, 0) + 100 * lasting + 1000 * coalesce(e.output_tokens, 0));
+BEGIN
+    RETURN CASE
+        WHEN (e.input_tokens, e.cache_read_tokens, e.cache_write_tokens, e.output_tokens, e.reasoning_tokens)
+             IS DISTINCT FROM (told.input_tokens, told.cache_read_tokens, told.cache_write_tokens, told.output_tokens, told.reasoning_tokens) THEN 'other counts'
+        WHEN e.price_status = 'priced' AND ((e.units ->> 'searches')::numeric > 0 OR told.searches > 0 OR told.other_usage IS NOT NULL
+             OR (told.unexplained_tokens > 0 AND told.input_tokens IS NOT NULL AND told.input_seconds IS NULL)) THEN 'too cheap'
+        WHEN e.price_status = 'priced' AND e.cost IS DISTINCT FROM book_cost THEN 'not as counted'
+        WHEN e.price_status = 'byok' AND (e.cost <> 0 OR (e.shadow_cost IS DISTINCT FROM book_cost AND e.shadow_cost IS DISTINCT FROM told.upstream_cost)) THEN 'not as counted or told'
+        WHEN e.price_status = 'reported' AND e.cost IS DISTINCT FROM told.reported_cost THEN 'not as told'
+        WHEN e.price_status = 'unpriced' AND e.cost IS NOT NULL THEN 'not unpriced'
+        ELSE NULL END;
+END
+$$;
+
+CREATE TEMP TABLE executed (outcome text, input jsonb);
+
+-- an execution of which the report tells all, or one with units
+CREATE FUNCTION try_execution(report jsonb, units jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    e usage.execution_history;
+    told record;
+    message text;
+    detail text;
+BEGIN
+    IF units IS NULL THEN
+        INSERT INTO usage.execution_history (customer_id, provider, model, created_at, usage) VALUES ('fuzz', 'acme', 'm', '2026-02-01', report) RETURNING * INTO e;
+        told := normalize_usage(report, 'acme');
+    ELSE
+        INSERT INTO usage.execution_history (customer_id, provider, model, created_at, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, units)
+        VALUES ('fuzz', 'acme', 'm', '2026-02-01', 10, 0, 0, 10, 0, units) RETURNING * INTO e;
+        told := normalize_usage('{"input_tokens": 10, "cache_read_tokens": 0, "output_tokens": 10}');
+    END IF;
+    INSERT INTO executed VALUES (coalesce(mispricing(e, told), 'kept ' || e.price_status), coalesce(units, report));
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+    INSERT INTO executed VALUES ('refused ' || CASE WHEN message || ' ' || detail ~ '(Field "|units|_tokens |_cost )' THEN SQLSTATE ELSE SQLSTATE || ' ' || message || ' ' || detail END, coalesce(units, report));
+END
+$$;
+
 CREATE PROCEDURE try_for(seconds float8, rounds int) LANGUAGE plpgsql AS $$
 DECLARE
     until timestamptz := clock_timestamp() + seconds * interval '1 second';
@@ -114,8 +165,11 @@ BEGIN
             damaged := damage(damaged);
         END LOOP;
         PERFORM try(damaged);
+        PERFORM try_execution(damaged, NULL);
+        PERFORM try_execution(NULL, damage(damage('{"pages": 2.5, "input_audio_tokens": 3, "output_images": 1, "searches": 2}')));
         IF round % 10000 = 0 THEN
             DELETE FROM outcomes WHERE outcome IN ('read', '22023', '22003', '22P02') AND random() < 0.9;
+            DELETE FROM executed WHERE outcome ~ '^(kept \w+|refused \w{5})$' AND random() < 0.9;
             COMMIT;
         END IF;
     END LOOP;
@@ -130,5 +184,9 @@ SELECT is_empty($$ SELECT outcome, report FROM outcomes WHERE outcome NOT IN ('r
 SELECT ok(count(*) > 100, 'many are read') FROM outcomes WHERE outcome = 'read';
 SELECT ok(count(*) > 100, 'many are refused') FROM outcomes WHERE outcome <> 'read';
 SELECT is(count(DISTINCT outcome), 3::bigint, 'for each of the documented reasons') FROM outcomes WHERE outcome <> 'read';
+SELECT is_empty($$ SELECT outcome, input FROM executed WHERE outcome !~ '^(kept (priced|unpriced|reported|byok)|refused (22023|22003|22P02|23514))$' $$,
+    'every execution with damaged usage or units is kept with its cost or none, or refused by the name of a field');
+SELECT is(count(DISTINCT outcome), 8::bigint, 'each of these happens') FROM executed;
+SELECT is_empty('SELECT * FROM usage.reconcile()', 'and nothing else has counted');
 
 SELECT * FROM finish();
