@@ -115,8 +115,8 @@ my @reports = (
 	q{SELECT * FROM daily('all')},
 	q{SELECT * FROM daily(since => '2020-01-25', until => '2020-02-25', filter => '{"customer_id": "ann"}', time_zone => 'Asia/Kathmandu')},
 	q{SELECT * FROM models('all')},
-	q{SELECT * FROM usage_report('{customer_id,project_id,user_id}', 'day', 'all')},
-	q{SELECT * FROM usage_aggregates},
+	q{SELECT * FROM usage_report('{customer_id,project_id,user_id}', 'day', 'all') ORDER BY starts, customer_id, project_id, user_id},
+	q{SELECT * FROM usage_aggregates ORDER BY id},
 	q{SELECT finding, level, count FROM health()});
 
 # All tables of the ledgers with the number and a digest of their rows.
