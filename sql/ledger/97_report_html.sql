@@ -343,7 +343,7 @@ BEGIN
             || CASE WHEN count(*) > 15 THEN format('<p>and %s others</p>', count(*) - 15) ELSE '' END
             || '</section>'
         FROM (SELECT s.*,
-                     (SELECT string_agg(html_name(value #>> '{}', 'no ' || key), ', ' ORDER BY key)
+                     (SELECT string_agg(html_name(array_to_string(filter_values(value), ', '), 'no ' || key), ', ' ORDER BY key)
                       FROM jsonb_each(s.scope || s.subject) AS member (key, value)) AS names,
                      row_number() OVER (ORDER BY s.level = 'exceeded' DESC, s.percent DESC NULLS LAST, s.budget_id, s.subject) AS rank
               FROM budget_status(filter, at => html_budgets.at) AS s) AS line
@@ -377,7 +377,7 @@ BEGIN
                                  html_percent(s.credit_percent / 100)), '' ORDER BY s.is_met, s.objective)
             || '</tbody></table></section>'
         FROM (SELECT name, period,
-                     (SELECT string_agg(html_name(value #>> '{}', 'no ' || key), ', ' ORDER BY key)
+                     (SELECT string_agg(html_name(array_to_string(filter_values(value), ', '), 'no ' || key), ', ' ORDER BY key)
                       FROM jsonb_each(scope) AS member (key, value)) AS names
               FROM objectives
               WHERE scope @> filter) AS o
@@ -405,7 +405,7 @@ BEGIN ATOMIC
         (2, 'Executions', html_count(s.executions),
             coalesce(round(s.success_rate, 2) || ' % successful', 'none finished')
             || CASE WHEN s.open > 0 THEN ', ' || html_count(s.open) || ' open' ELSE '' END),
-        (3, 'Tokens', html_count(s.total_tokens),
+        (3, 'Tokens', CASE WHEN s.total_tokens < 1e9 THEN html_count(s.total_tokens) ELSE html_compact(s.total_tokens) END,
             format('%s in, %s cached, %s out', html_compact(s.input_tokens),
                    html_compact(s.cache_read_tokens + s.cache_write_tokens), html_compact(s.output_tokens))),
         (4, 'Median duration', coalesce(html_duration(s.p50_duration_ms::numeric), '–'),
@@ -465,6 +465,7 @@ thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; }
 tr > :first-child { padding-left: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
 tbody th { min-width: 7rem; }
 small { display: block; color: var(--soft); font-size: 0.75rem; line-height: 1.3; }
+section p { margin-top: 0.5rem; color: var(--soft); font-size: 0.875rem; }
 .bar { width: 18%; }
 .bar svg { display: block; width: 100%; height: 0.6rem; fill: var(--blue); }
 .bar .warning { fill: var(--amber); }
@@ -476,6 +477,7 @@ footer { margin-top: 3rem; }
   .totals { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
   .totals strong { font-size: 1.375rem; }
   th, td { padding-left: 0.6rem; }
+  tbody th { min-width: 5rem; }
 }';
 
 COMMENT ON FUNCTION report_style() IS 'The style sheet of report_html()';
