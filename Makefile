@@ -97,14 +97,14 @@ LEDGER_SQL = \
 	sql/ledger/69_rerate.sql \
 	sql/ledger/70_proof.sql \
 	sql/ledger/80_exports.sql \
-	sql/ledger/85_report_html.sql \
 	sql/ledger/90_budgets.sql \
 	sql/ledger/91_admission.sql \
 	sql/ledger/92_budget_status.sql \
 	sql/ledger/93_outbox.sql \
 	sql/ledger/94_alerts.sql \
 	sql/ledger/95_objectives.sql \
-	sql/ledger/96_schedules.sql
+	sql/ledger/96_schedules.sql \
+	sql/ledger/97_report_html.sql
 
 # What create_source_views() executes, one of them at a time.
 SOURCE_SQL = \

@@ -17,7 +17,8 @@ FROM summary(:'period') AS s,
         (4, '  tokens', format('%s in, %s from cache, %s out', to_char(input_tokens, 'FM999,999,999'), to_char(cache_read_tokens, 'FM999,999,999'), to_char(output_tokens, 'FM999,999,999'))),
         (5, '  cost, to the last digit', format('%s %s', cost, (SELECT currency FROM ledger))),
         (6, '  without a price', format('%s executions, not counted as free', unpriced)),
-        (7, '  duration', format('p50 %s ms, p95 %s ms, p99 %s ms, mean %s ms', round(p50_duration_ms), round(p95_duration_ms), round(p99_duration_ms), round(avg_duration_ms)))
+        (7, '  executions by day', (SELECT sparkline(array_agg(d.executions ORDER BY d.day)) FROM daily(:'period') AS d)),
+        (8, '  duration', format('p50 %s ms, p95 %s ms, p99 %s ms, mean %s ms', round(p50_duration_ms), round(p95_duration_ms), round(p99_duration_ms), round(avg_duration_ms)))
      ) AS line (number, label, value)
 ORDER BY number;
 
@@ -30,15 +31,14 @@ SELECT model AS "  model", provider, to_char(executions, 'FM999,999,999') AS exe
 FROM models(:'period');
 
 \echo 'CUSTOMERS'
-SELECT customer_id AS "  customer", to_char(executions, 'FM999,999,999') AS executions, round(cost, 2) AS cost,
-       rpad(repeat('█', round(24 * cost / nullif(max(cost) OVER (), 0))::integer), 24) AS " ",
-       round(100.0 * (executions - succeeded) / executions, 2) AS "error %", round(p95_duration_ms) AS "p95 ms"
-FROM usage_report('{customer_id}', period => :'period')
-ORDER BY cost DESC;
+SELECT value AS "  customer", to_char(executions, 'FM999,999,999') AS executions, round(cost, 2) AS cost,
+       bar(cost, max(cost) OVER (), 24) AS " ",
+       round(error_rate, 2) AS "error %", round(p95_duration_ms) AS "p95 ms"
+FROM breakdown('customer_id', :'period', "by" => 'cost');
 
 \echo 'DAYS'
 SELECT to_char(day, 'Dy DD Mon') AS "  day", to_char(executions, 'FM999,999,999') AS executions, round(cost, 2) AS cost,
-       rpad(repeat('█', round(40 * cost / nullif(max(cost) OVER (), 0))::integer), 40) AS " ",
+       bar(cost, max(cost) OVER (), 40) AS " ",
        round(p95_duration_ms) AS "p95 ms"
 FROM daily(:'period')
 ORDER BY day;

@@ -158,10 +158,10 @@ RETURNS TABLE (
     avg_duration_ms numeric, p50_duration_ms float8, p95_duration_ms float8, p99_duration_ms float8)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT weekdays.weekday, hours.hour, pattern.executions,
-           100.0 * pattern.executions / nullif(sum(pattern.executions) OVER (), 0),
+    SELECT weekdays.weekday, hours.hour, coalesce(pattern.executions, 0),
+           100.0 * coalesce(pattern.executions, 0) / nullif(sum(pattern.executions) OVER (), 0),
            100.0 * pattern.succeeded / nullif(pattern.finished, 0),
-           pattern.total_tokens, pattern.cost,
+           coalesce(pattern.total_tokens, 0), coalesce(pattern.cost, 0),
            pattern.total_duration_ms / nullif(sketch_count(pattern.duration_sketch), 0),
            approx_percentile(pattern.duration_sketch, 0.5),
            approx_percentile(pattern.duration_sketch, 0.95),

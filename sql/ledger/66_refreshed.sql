@@ -20,20 +20,21 @@ FROM (
            count(*) FILTER (WHERE outcome.ok) AS jobs_within_24h,
            count(*) FILTER (WHERE NOT outcome.ok) AS jobs_beyond_24h,
            quantile_sketch(extract(epoch FROM e.completed_at - e.created_at)::float8 / 60) AS minutes
-    FROM execution_history AS e, sla_outcome(e.created_at, e.completed_at, '24 hours') AS outcome
-    WHERE e.deleted_at IS NULL AND (e.completed_at IS NOT NULL OR e.status IN ('pending', 'running'))
+    FROM retention AS kept, execution_history AS e, sla_outcome(e.created_at, e.completed_at, '24 hours') AS outcome
+    WHERE kept.table_name = 'execution_history' AND e.created_at >= kept.dropped_until
+      AND e.deleted_at IS NULL AND (e.completed_at IS NOT NULL OR e.status IN ('pending', 'running'))
     GROUP BY 1, 2
 ) AS job
 FULL JOIN (
     SELECT c.customer_id, (c.bucket AT TIME ZONE 'UTC')::date AS day, count(DISTINCT c.api_key_id) AS active_seats
-    FROM usage_read('-infinity', 'infinity', '{}', '{customer_id,api_key_id}') AS c
-    WHERE c.api_key_id <> ''
+    FROM retention AS kept, usage_read(kept.dropped_until, 'infinity', '{}', '{customer_id,api_key_id}') AS c
+    WHERE kept.table_name = 'execution_history' AND c.api_key_id <> ''
     GROUP BY 1, 2
 ) AS seat ON seat.customer_id = job.customer_id AND seat.day = job.day;
 
 CREATE UNIQUE INDEX sla_metrics_customer_day_idx ON sla_metrics (customer_id, day);
 
-COMMENT ON MATERIALIZED VIEW sla_metrics IS 'Jobs of each customer (partner) and UTC day, and how many were done within 24 hours, as of the last refresh(). Jobs are the executions that say when they were completed, and those still open.';
+COMMENT ON MATERIALIZED VIEW sla_metrics IS 'Jobs of each customer (partner) and UTC day, and how many were done within 24 hours, as of the last refresh(). Jobs are the executions that say when they were completed, and those still open. Only days of which all executions are kept: those before dropped_until of retention are left out.';
 COMMENT ON COLUMN sla_metrics.customer_id IS 'Customer';
 COMMENT ON COLUMN sla_metrics.day IS 'UTC day on which the jobs were created';
 COMMENT ON COLUMN sla_metrics.jobs IS 'Jobs, open ones included';
@@ -90,9 +91,11 @@ BEGIN
     folded := fold();
     REFRESH MATERIALIZED VIEW CONCURRENTLY sla_metrics;
     REFRESH MATERIALIZED VIEW CONCURRENTLY leaderboards;
+    PERFORM pg_notify(left(current_schema(), 53) || '_refreshed', folded::text);
+    RAISE NOTICE 'Usage data refreshed successfully!' USING DETAIL = format('Changes that were folded: %s.', folded);
     RETURN folded;
 END
 $refresh$;
 
 COMMENT ON FUNCTION refresh() IS
-'Folds, computes the materialized views anew while they stay readable, and returns how many deltas were folded. One refresh at a time: while another runs, returns 0 at once. Reports need none of it: they are always current.';
+'Folds, computes the materialized views anew while they stay readable, notifies whoever listens to SCHEMA_refreshed, such as usage_refreshed, and returns how many deltas were folded. One refresh at a time: while another runs, says so and returns 0 at once. Reports need none of it: they are always current.';

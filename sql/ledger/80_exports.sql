@@ -195,13 +195,14 @@ COMMENT ON COLUMN export_projects.p99_duration_ms IS '99th percentile of the dur
 CREATE VIEW export_errors WITH (security_invoker) AS
 SELECT e.provider, e.model, e.status, e.error_code, count(*) AS executions,
        coalesce(trim_scale(sum(e.cost - coalesce(e.credited_cost, 0))), 0) AS cost,
-       min(e.created_at) AS first_at, max(e.created_at) AS last_at
-FROM execution_history AS e
-WHERE e.status IN ('failed', 'timeout', 'cancelled') AND e.deleted_at IS NULL
-GROUP BY e.provider, e.model, e.status, e.error_code
+       min(e.created_at) AS first_at, max(e.created_at) AS last_at, nullif(kept.dropped_until, '-infinity') AS counted_since
+FROM retention AS kept, execution_history AS e
+WHERE kept.table_name = 'execution_history' AND e.created_at >= kept.dropped_until
+  AND e.status IN ('failed', 'timeout', 'cancelled') AND e.deleted_at IS NULL
+GROUP BY e.provider, e.model, e.status, e.error_code, kept.dropped_until
 ORDER BY e.provider COLLATE "C", e.model COLLATE "C", e.status COLLATE "C", e.error_code COLLATE "C";
 
-COMMENT ON VIEW export_errors IS 'Executions that did not succeed, by model and code';
+COMMENT ON VIEW export_errors IS 'Executions that did not succeed, by model and code, of the time since which all are kept';
 COMMENT ON COLUMN export_errors.provider IS 'Provider of the model';
 COMMENT ON COLUMN export_errors.model IS 'Model that was used';
 COMMENT ON COLUMN export_errors.status IS 'failed, timeout or cancelled';
@@ -210,6 +211,7 @@ COMMENT ON COLUMN export_errors.executions IS 'Executions that are not deleted';
 COMMENT ON COLUMN export_errors.cost IS 'What they cost all the same, in the currency of the ledger, credits subtracted';
 COMMENT ON COLUMN export_errors.first_at IS 'created_at of the first';
 COMMENT ON COLUMN export_errors.last_at IS 'created_at of the last';
+COMMENT ON COLUMN export_errors.counted_since IS 'Executions created before are not kept one by one and not counted here; NULL if all are kept';
 
 -- FOCUS, the FinOps Open Cost and Usage Specification, version 1.2: every mandatory column and those conditional ones that
 -- apply, in the order of the alphabet; columns of our own begin with x_ as it demands.
@@ -320,13 +322,17 @@ BEGIN ATOMIC
         (1, 'Summary',  'SELECT * FROM summary(%s)'),
         (2, 'Daily',    'SELECT * FROM daily(%s)'),
         (3, 'Models',   'SELECT * FROM models(%s)'),
-        (4, 'Projects', 'SELECT customer_id, project_id, executions, succeeded, failed, timed_out, success_rate, total_tokens, cost, unpriced,
-                                avg_duration_ms, p50_duration_ms, p95_duration_ms, p99_duration_ms
-                         FROM usage_report(''{customer_id,project_id}'', %s) ORDER BY executions DESC, customer_id, project_id'),
+        (4, 'Projects', 'SELECT value AS project_id, executions, share, succeeded, failed, timed_out, success_rate, error_rate, total_tokens,
+                                cost, cost_share, cost_per_execution, unpriced, avg_duration_ms, p50_duration_ms, p95_duration_ms, p99_duration_ms
+                         FROM projects(%s)'),
         (5, 'Hourly',   'SELECT starts, executions, succeeded, failed, timed_out, success_rate, total_tokens, cost, unpriced,
                                 avg_duration_ms, p50_duration_ms, p95_duration_ms, p99_duration_ms
-                         FROM usage_report(''{}'', ''hour'', %s) ORDER BY starts')) AS sheet (number, name, query);
+                         FROM usage_report(''{}'', ''hour'', %s) ORDER BY starts'),
+        (6, 'Errors',   'SELECT * FROM errors(%s)')) AS sheet (number, name, query)
+    -- their codes and messages are in no cube
+    WHERE sheet.name <> 'Errors'
+       OR coalesce(since, period_start(period, time_zone)) >= (SELECT kept.dropped_until FROM retention AS kept WHERE kept.table_name = 'execution_history');
 END;
 
 COMMENT ON FUNCTION report_xlsx(text, timestamptz, timestamptz, jsonb, text) IS
-'A workbook (.xlsx) of a period, with the sheets Summary, Daily, Models, Projects and Hourly, all of one snapshot. See usage_report() for the arguments and the units, and to_xlsx() for what becomes of the values.';
+'A workbook (.xlsx) of a period, with the sheets Summary, Daily, Models, Projects, Hourly and, where all executions of the period are kept, Errors, all of one snapshot. See usage_report() for the arguments and the units, and to_xlsx() for what becomes of the values.';

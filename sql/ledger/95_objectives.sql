@@ -73,7 +73,11 @@ LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT
 AS $execution_outcomes$
 #variable_conflict use_variable
+DECLARE
+    first timestamptz := since - CASE WHEN kind = 'deadline' THEN threshold ELSE interval '0' END;
 BEGIN
+    PERFORM read_edges(since, until, needed_dimensions(scope, '{}'), 'day');
+    PERFORM has_raw(first, until, ARRAY['duration_ms']);
     RETURN QUERY
     SELECT decided."time", decided.ok
     FROM execution_history AS e
@@ -96,7 +100,7 @@ BEGIN
                     WHEN coalesce(e.started_at, e.created_at) + threshold < as_of THEN false END
         WHERE kind <> 'deadline'
     ) AS decided
-    WHERE e.created_at >= since - CASE WHEN kind = 'deadline' THEN threshold ELSE interval '0' END AND e.created_at < until
+    WHERE e.created_at >= first AND e.created_at < until
       AND decided."time" >= since AND decided."time" < until AND decided.ok IS NOT NULL
       AND e.status <> 'cancelled' AND e.deleted_at IS NULL
       AND (scope -> 'customer_id' IS NULL OR e.customer_id = ANY (filter_values(scope -> 'customer_id')))
@@ -108,7 +112,7 @@ END
 $execution_outcomes$;
 
 COMMENT ON FUNCTION execution_outcomes(jsonb, text, interval, timestamptz, timestamptz, timestamptz) IS
-'The executions of a scope that were decided in [since, until), and how, by the kinds of objectives. One that is still open is decided as soon as it is later than the threshold; cancelled and deleted ones do not count, nor those without a duration for latency. Read from the raw executions.';
+'The executions of a scope that were decided in [since, until), and how, by the kinds of objectives. One that is still open is decided as soon as it is later than the threshold; cancelled and deleted ones do not count, nor those without a duration for latency. Read from the raw executions; raises 55000 where they are not kept.';
 
 CREATE FUNCTION objective_status(name text DEFAULT NULL, at timestamptz DEFAULT now())
 RETURNS TABLE (
@@ -139,7 +143,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION objective_status(text, timestamptz) IS
-'How objectives stand over their period up to an instant: events that are decided, failures, compliance, the error budget (failures_allowed; consumed and remaining as shares of it), how fast it burns (1: it lasts exactly the period) in the whole period and in its last hour, six hours and three days, and the credit that is due. Without events an objective is met.';
+'How objectives stand over their period up to an instant: events that are decided, failures, compliance, the error budget (failures_allowed; consumed and remaining as shares of it), how fast it burns (1: it lasts exactly the period) in the whole period and in its last hour, six hours and three days, and the credit that is due. Without events an objective is met. Raises 55000 where its period reaches further back than executions are kept.';
 
 CREATE FUNCTION objective_breaches(name text, since timestamptz, until timestamptz DEFAULT now(), width interval DEFAULT '1 hour')
 RETURNS TABLE (starts timestamptz, ends timestamptz, events bigint, failures bigint, worst_compliance double precision)

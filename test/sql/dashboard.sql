@@ -7,32 +7,9 @@ SET datestyle = 'ISO';
 \pset null '(null)'
 \set SHOW_CONTEXT never
 
--- Requests and cost of each model in each project. The mock-up gives the sums of the rows and of the columns.
-CREATE TABLE promised (model text, project_id text, requests integer, cost numeric);
-INSERT INTO promised VALUES
-    ('Scalix Standard', 'Customer Support Chatbot', 5532, 12.58), ('Scalix Standard', 'Content Generation API', 4592, 10.49), ('Scalix Standard', 'Data Analysis Tool', 4018, 9.20),
-    ('Scalix Standard', 'Code Review Assistant', 3516, 8.07), ('Scalix Standard', 'Marketing Copy Generator', 3050, 7.00), ('Scalix Standard', NULL, 24292, 20.16),
-    ('Scalix Advanced', 'Customer Support Chatbot', 4672, 17.70), ('Scalix Advanced', 'Content Generation API', 3878, 14.76), ('Scalix Advanced', 'Data Analysis Tool', 3393, 12.95),
-    ('Scalix Advanced', 'Code Review Assistant', 2969, 11.36), ('Scalix Advanced', 'Marketing Copy Generator', 2575, 9.86), ('Scalix Advanced', NULL, 20513, 28.37),
-    ('Scalix Analyst', 'Customer Support Chatbot', 3073, 9.32), ('Scalix Analyst', 'Content Generation API', 2551, 7.77), ('Scalix Analyst', 'Data Analysis Tool', 2232, 6.81),
-    ('Scalix Analyst', 'Code Review Assistant', 1953, 5.98), ('Scalix Analyst', 'Marketing Copy Generator', 1694, 5.19), ('Scalix Analyst', NULL, 13497, 14.93),
-    ('Scalix Coder', 'Customer Support Chatbot', 2143, 6.20), ('Scalix Coder', 'Content Generation API', 1779, 5.18), ('Scalix Coder', 'Data Analysis Tool', 1557, 4.54),
-    ('Scalix Coder', 'Code Review Assistant', 1362, 3.99), ('Scalix Coder', 'Marketing Copy Generator', 1181, 3.45), ('Scalix Coder', NULL, 9408, 9.94);
-SELECT sum(requests) AS requests, sum(cost) AS cost FROM promised;
-
--- Costs in millionths, tokens and days are dealt out so that the sums are exact.
-SELECT create_partition('2025-01-01');
-INSERT INTO execution_history (customer_id, created_at, project_id, provider, model, status, error_code, input_tokens, reported_cost, duration_ms)
-SELECT 'scalix',
-       '2025-01-01 00:00'::timestamptz + n % 16 * interval '1 day' + n * 7919 % 86400 * interval '1 second',
-       project_id, 'Scalix', model,
-       CASE WHEN n % 125 = 0 THEN 'failed' ELSE 'success' END,
-       CASE WHEN n % 125 = 0 THEN (ARRAY['rate_limit_exceeded', 'invalid_api_key', 'model_timeout', 'E_1234'])[1 + n / 125 % 4] END,
-       2847392 / 125430 + CASE WHEN n <= 2847392 % 125430 THEN 1 ELSE 0 END,
-       ((cost * 1000000)::bigint / requests + CASE WHEN i <= (cost * 1000000)::bigint % requests THEN 1 ELSE 0 END) * 0.000001,
-       CASE WHEN n % 2 = 0 THEN 1000 ELSE 1400 END
-FROM (SELECT row_number() OVER (ORDER BY model, project_id, i) AS n, p.*, i
-      FROM promised AS p, generate_series(1, requests) AS i) AS request;
+\getenv directory PG_ABS_SRCDIR
+\set fixture :directory '/sql/data/dashboard.sql'
+\i :fixture
 
 \set days 'since => ''2025-01-01'', until => ''2025-01-17'''
 
@@ -53,9 +30,38 @@ SELECT day, executions, round(cost, 2) AS cost, total_tokens, change, round(chan
 SELECT count(*) AS days, sum(executions) AS executions, sum(cost) AS cost, sum(total_tokens) AS tokens FROM daily(:days);
 SELECT error_class, executions, round(share, 1) AS share, round(cost, 4) AS cost FROM errors(:days);
 
+-- the same by what can be exported, and as the text of the page
+CREATE FUNCTION page_text(path text) RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT element.text
+    FROM XMLTABLE(path PASSING xmlparse(DOCUMENT report_html(since => '2025-01-01', until => '2025-01-17')) COLUMNS text text PATH 'string(.)') AS element $$;
+CREATE FUNCTION page_lines(section text) RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT format('%s: %s, $%s, %s', replace(line[1], 'no project', 'other'), replace(line[3], ',', ''), replace(line[5], ',', ''), line[4])
+    FROM (SELECT array_agg(cell ORDER BY number) AS line
+          FROM page_text(format('//section[h2="%s"]//tbody/tr/*', section)) WITH ORDINALITY AS c (cell, number)
+          GROUP BY (number - 1) / 8) AS lines $$;
+CREATE VIEW surfaces (surface, line) AS
+    SELECT 'function', dashboard(report) FROM unnest(ARRAY['summary', 'models', 'projects']) AS report
+    UNION ALL
+    SELECT 'export_summary', format('%s requests, $%s, %s tokens, %s s, %s %%', executions, round(cost, 2), total_tokens, round(avg_duration_ms / 1000, 1), round(success_rate, 1))
+    FROM export_summary
+    UNION ALL
+    SELECT 'export_daily', format('%s requests, $%s, %s tokens, %s s, %s %%', sum(executions), round(sum(cost), 2), sum(total_tokens),
+                                  round(sum(executions * avg_duration_ms) / sum(executions) / 1000, 1), round(100.0 * sum(succeeded) / sum(executions), 1))
+    FROM export_daily
+    UNION ALL
+    SELECT 'export_models', format('%s: %s, $%s, %s %%', model, executions, round(cost, 2), round(share, 1)) FROM export_models
+    UNION ALL
+    SELECT 'export_projects', format('%s: %s, $%s, %s %%', coalesce(nullif(project_id, ''), 'other'), executions, round(cost, 2), round(share, 1)) FROM export_projects
+    UNION ALL
+    SELECT 'page', page_lines(section) FROM unnest(ARRAY['Models', 'Projects']) AS section;
+SELECT line, string_agg(surface, ', ' ORDER BY surface) AS surfaces FROM surfaces GROUP BY line ORDER BY line COLLATE "C";
+SELECT page_text('//ul[@class="totals"]/li') AS page;
+
 -- the same when everything is folded, and now by views that are kept
 CREATE TABLE before AS SELECT * FROM unnest(ARRAY['summary', 'models', 'projects']) AS report, dashboard(report) AS line;
+SET client_min_messages = warning;
 SELECT refresh() > 0 AS refreshed;
+RESET client_min_messages;
 SELECT * FROM before EXCEPT SELECT report, dashboard(report) FROM unnest(ARRAY['summary', 'models', 'projects']) AS report;
 INSERT INTO execution_history (customer_id, created_at, provider, model) VALUES ('scalix', '2025-01-16 23:59:59.999999', 'Scalix', 'Scalix Coder');
 SELECT dashboard('summary');
@@ -78,6 +84,8 @@ SELECT executions FROM summary(:days, filter => '{"error_code": ["invalid_api_ke
 
 SELECT count(*) AS hours, sum(executions) AS executions, min(executions) AS least FROM hourly(:days);
 SELECT count(*) AS cells, sum(executions) AS executions, round(sum(share), 6) AS share, min(executions) AS least FROM hourly_pattern(:days);
+SELECT count(*) AS cells, count(*) FILTER (WHERE executions = 0 AND share = 0 AND total_tokens = 0 AND cost = 0 AND success_rate IS NULL) AS empty
+FROM hourly_pattern(since => '2025-01-01 10:00', until => '2025-01-01 12:00');
 SELECT weekday, sum(executions) AS executions FROM hourly_pattern(:days) GROUP BY weekday ORDER BY weekday;
 SELECT starts, executions, change FROM weekly(:days);
 SELECT starts, executions FROM monthly(since => '2024-11-15', until => '2025-02-01');

@@ -101,5 +101,32 @@ UPDATE reconciled_days SET checked_at = '-infinity' WHERE day = '2024-05-05';
 INSERT INTO reconciled_days SELECT day, now(), 0 FROM generate_series('2024-05-07'::timestamptz, now() + interval '1 day', '24 hours') AS day;
 SELECT day, differences FROM reconcile_days() ORDER BY day;
 
+-- ---- figures of raw executions, with a month that is kept and one that is going to be dropped: all, what is kept, or an error
+
 SET client_min_messages = warning;
+UPDATE retention SET dropped_until = '2020-03-01' WHERE table_name = 'execution_history';
+INSERT INTO execution_history (customer_id, api_key_id, status, error_code, created_at, completed_at)
+SELECT 'job', 'key', status, error_code, day + '10:00'::time, day + '11:00'::time
+FROM unnest(ARRAY['2021-01-01', '2021-02-01']::date[]) AS day, (VALUES ('success', NULL), ('failed', 'E1')) AS outcome (status, error_code);
+SELECT adopt_default_rows() > 0 AS adopted;
+SELECT set_objective('sound', 'success', 0.5, scope => '{"customer_id": "job"}', period => '60 days') > 0 AS promised;
+SELECT set_objective('in time', 'deadline', 0.5, '1 hour', '{"customer_id": "job"}', '60 days') > 0 AS promised;
+CREATE VIEW raw_figures AS
+    SELECT 'sla_metrics' AS source, day::text AS what, jobs, active_seats, NULL::timestamptz AS counted_since FROM sla_metrics WHERE customer_id = 'job'
+    UNION ALL
+    SELECT 'export_errors', error_code, executions, NULL, counted_since FROM export_errors;
+SELECT refresh() > 0 AS refreshed;
+SELECT * FROM raw_figures ORDER BY source, what;
+SELECT objective, starts, events, failures FROM objective_status(at => '2021-02-15');
+SELECT set_retention('execution_history', now() - '2021-02-01');
+SELECT drop_expired_executions();
+INSERT INTO execution_history (customer_id, status, error_code, created_at, completed_at) VALUES ('job', 'failed', 'late', '2021-01-01 10:00', '2021-01-01 11:00');
+SELECT refresh();
+SELECT * FROM raw_figures ORDER BY source, what;
+SELECT objective, starts, events, failures FROM objective_status('sound', '2021-02-15');
+SELECT objective, starts, events, failures FROM objective_status('sound', '2021-04-02');
+SELECT objective, starts, events, failures FROM objective_status('in time', '2021-04-02');
+SELECT * FROM objective_breaches('sound', '2021-01-31', '2021-02-15');
+SELECT * FROM objective_breaches('sound', '2021-02-15', '2021-02-14');
+
 DROP SCHEMA usage CASCADE;

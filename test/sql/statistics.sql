@@ -72,7 +72,10 @@ INSERT INTO execution_history (customer_id, api_key_id, status, created_at, comp
     ('incept', 'seat-3', 'cancelled', '2025-09-01 13:00', NULL),
     ('incept', 'seat-1', 'success', '2025-09-02 10:00', '2025-09-02 10:20'),
     ('incept', NULL,     'running', now() + interval '1 second', NULL);
+-- how many changes it tells of depends on the time of day
+SET client_min_messages = warning;
 SELECT refresh() > 0 AS refreshed;
+RESET client_min_messages;
 SELECT customer_id, day, jobs, round(success_rate, 2) AS success_rate, jobs_within_24h, jobs_beyond_24h, sla_24h_compliance_rate,
        round(p50_minutes::numeric, 0) AS p50_minutes, round(p99_minutes::numeric, 0) AS p99_minutes, active_seats
 FROM sla_metrics WHERE customer_id = 'incept' AND day < '2025-10-01' ORDER BY day;

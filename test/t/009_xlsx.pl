@@ -21,16 +21,21 @@ $node->safe_psql('postgres', 'CREATE EXTENSION usage_meter');
 my ($status, $output, $errors) = $node->psql('postgres', q{SELECT to_xlsx(ARRAY[['a', 'SELECT 1']])});
 plan skip_all => 'this build has no libxlsxwriter' if $errors =~ /writes no spreadsheets/;
 
-# A workbook as a file.
-sub workbook
+# What an expression makes, as a file.
+sub report
 {
-	my ($sql, $zone) = @_;
+	my ($sql) = @_;
 	my $file = PostgreSQL::Test::Utils::tempdir . '/book.xlsx';
 
-	append_to_file("$file.new",
-		decode_base64($node->safe_psql('postgres', "SELECT encode(to_xlsx($sql, '$zone'), 'base64')")));
-	rename "$file.new", $file or die $!;
+	append_to_file($file, decode_base64($node->safe_psql('postgres', "SELECT encode($sql, 'base64')")));
 	return $file;
+}
+
+sub workbook
+{
+	my ($sheets, $zone) = @_;
+
+	return report("to_xlsx($sheets, '$zone')");
 }
 
 # Its cells.
@@ -42,6 +47,28 @@ sub cells
 	IPC::Run::run([ 'python3', "$here/xlsx_cells.py", $file ], '>', \$output, '2>', \$errors) or die $errors;
 	chomp $output;
 	return $output;
+}
+
+# The names of the sheets among the cells.
+sub sheets
+{
+	my ($cells) = @_;
+
+	return join ' ', $cells =~ /^(.*)\|frozen\|/mg;
+}
+
+# The rows of a sheet among the cells, each by the names of its columns.
+sub rows
+{
+	my ($cells, $sheet) = @_;
+	my (%names, @rows);
+
+	while ($cells =~ /^\Q$sheet\E\|([A-Z]+)(\d+)\|[^|]*\|(.*)$/mg)
+	{
+		if ($2 == 1) { $names{$1} = $3 }
+		else { $rows[$2 - 2]{ $names{$1} } = $3 }
+	}
+	return @rows;
 }
 
 # The error of a call.
@@ -72,6 +99,8 @@ my $book = workbook($values, 'Asia/Kathmandu');
 my $expected = <<'END';
 Numbers & more|frozen|A2
 Numbers & more|filtered|A1:N2
+Numbers & more|header|bold FFEDEFF2 thin
+Numbers & more|widths|10 10 16 17 10 10 11 18 22 10 12 10 10 11
 Numbers & more|A1|text|small
 Numbers & more|B1|text|int
 Numbers & more|C1|text|big
@@ -101,6 +130,8 @@ Numbers & more|L2|boolean|1
 Numbers & more|M2|boolean|0
 Times|frozen|A2
 Times|filtered|A1:K2
+Times|header|bold FFEDEFF2 thin
+Times|widths|11 11 10 20 20 20 11 10 10 10 12
 Times|A1|text|day
 Times|B1|text|early
 Times|C1|text|never
@@ -139,7 +170,8 @@ is_deeply(
 
 is($node->safe_psql('postgres', "SELECT to_xlsx($values) = to_xlsx($values)"), 't', 'the same data make the same bytes');
 is(cells(workbook(q{ARRAY[['Empty', 'SELECT 1 AS nothing WHERE false']]}, 'UTC')),
-	"Empty|frozen|A2\nEmpty|filtered|A1\nEmpty|A1|text|nothing", 'no rows: a header');
+	"Empty|frozen|A2\nEmpty|filtered|A1\nEmpty|header|bold FFEDEFF2 thin\nEmpty|widths|11\nEmpty|A1|text|nothing", 'no rows: a header');
+like($cells, qr/^Texts\|widths\|.* 60$/m, 'a column is at most sixty characters wide');
 
 # ---- rows -----------------------------------------------------------------
 
@@ -147,6 +179,18 @@ my $rows = cells(workbook(q{ARRAY[['Rows', 'SELECT n, n * 0.25 AS quarter FROM g
 my $sum = 0;
 $sum += $1 while $rows =~ /^Rows\|B\d+\|(?:number|0)\|(.*)$/mg;
 is($sum, 2500 * 2501 / 2 / 4, 'rows of several batches are all there');
+
+# Statements that make so many rows of ten cells a workbook, and then tell the most memory that the backend has had, in MB.
+sub peak_memory
+{
+	my ($rows) = @_;
+	my $columns = join ', ', map { "n + $_ AS c$_" } 1 .. 10;
+
+	return "SELECT length(to_xlsx(ARRAY[['a', 'SELECT $columns FROM generate_series(1, $rows) AS n']])) > 0 \\g /dev/null\n"
+	  . q{SELECT substring(pg_read_file('/proc/self/status'), 'VmHWM:\s*(\d+)')::integer / 1024;} . "\n";
+}
+my ($few, $many) = split /\n/, $node->safe_psql('postgres', peak_memory(1000) . peak_memory(100000));
+cmp_ok($many - $few, '<', 40, 'a hundred times the rows take little more memory');
 
 like(refusal(q{SELECT to_xlsx(ARRAY[['a', 'SELECT FROM generate_series(1, 2)']])}), qr/22023.*no columns/s, 'a query without columns');
 like(refusal(q{SELECT to_xlsx(ARRAY[['a', 'SELECT n FROM generate_series(1, 1048576) AS n']])}),
@@ -208,13 +252,37 @@ $node->safe_psql('postgres', q{
 	INSERT INTO usage.execution_history (created_at, customer_id, project_id, provider, model, input_tokens, output_tokens)
 	VALUES ('2025-01-01 20:00Z', 'acme', 'bot', 'openai', 'gpt-4o', 1000000, 100000);
 });
-my $report_file = PostgreSQL::Test::Utils::tempdir . '/report.xlsx';
-append_to_file($report_file, decode_base64($node->safe_psql('postgres',
-	q{SELECT encode(usage.report_xlsx(since => '2025-01-01', until => '2025-01-03', time_zone => 'Asia/Kathmandu'), 'base64')})));
-my $report_cells = cells($report_file);
-is(join(' ', grep { /frozen/ && s/\|.*// } split /\n/, $report_cells), 'Summary Daily Models Projects Hourly', 'the sheets of a report');
+my $january = q{since => '2025-01-01', until => '2025-01-03', time_zone => 'Asia/Kathmandu'};
+my $report_cells = cells(report("usage.report_xlsx($january)"));
+is(sheets($report_cells), 'Summary Daily Models Projects Hourly Errors', 'the sheets of a report');
 like($report_cells, qr/^Daily\|A3\|yyyy-mm-dd\|45659\nDaily\|B3\|0\|1\n/m, 'its days are those of the time zone');
 like($report_cells, qr/^Hourly\|A2\|yyyy-mm-dd hh:mm:ss\|45659\.04166666666\n/m, 'and so are its hours');
+$node->safe_psql('postgres', q{UPDATE usage.retention SET dropped_until = '2025-01-02' WHERE table_name = 'execution_history'});
+is(sheets(cells(report("usage.report_xlsx($january)"))), 'Summary Daily Models Projects Hourly', 'no errors where they are not kept');
+
+# The dashboard of test/sql/dashboard.sql.
+$node->safe_psql('postgres', join ';', q{SELECT create_usage_ledger('dashboard')}, 'SET search_path = dashboard, public', slurp_file("$here/../sql/data/dashboard.sql"));
+my $dashboard = cells(report(q{dashboard.report_xlsx(since => '2025-01-01', until => '2025-01-17')}));
+my ($summary) = rows($dashboard, 'Summary');
+is(sprintf('%d requests, $%.2f, %d tokens, %.1f s, %.1f %%', @$summary{qw(executions cost total_tokens)}, $summary->{avg_duration_ms} / 1000, $summary->{success_rate}),
+	'125430 requests, $245.80, 2847392 tokens, 1.2 s, 99.2 %', 'the five figures of the dashboard');
+is(join("\n", map { sprintf '%s: %d, $%.2f, %.1f %%', $_->{model} // $_->{project_id} // 'other', @$_{qw(executions cost share)} } map { rows($dashboard, $_) } 'Models', 'Projects'),
+	<<'END' =~ s/\n$//r, 'its models and projects, with their shares');
+Scalix Standard: 45000, $67.50, 35.9 %
+Scalix Advanced: 38000, $95.00, 30.3 %
+Scalix Analyst: 25000, $50.00, 19.9 %
+Scalix Coder: 17430, $33.30, 13.9 %
+other: 67710, $73.40, 54.0 %
+Customer Support Chatbot: 15420, $45.80, 12.3 %
+Content Generation API: 12800, $38.20, 10.2 %
+Data Analysis Tool: 11200, $33.50, 8.9 %
+Code Review Assistant: 9800, $29.40, 7.8 %
+Marketing Copy Generator: 8500, $25.50, 6.8 %
+END
+is(scalar(rows($dashboard, 'Daily')), 16, 'its days');
+my $daily_sum = 0;
+$daily_sum += $_->{executions} foreach rows($dashboard, 'Daily');
+is($daily_sum, 125430, 'which add up');
 
 # ---- LibreOffice ----------------------------------------------------------
 

@@ -70,6 +70,31 @@ END;
 
 COMMENT ON FUNCTION html_duration(numeric) IS 'A duration in three significant digits, with its unit; NULL if it is not known';
 
+CREATE FUNCTION html_percent(share numeric) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT trim_scale(round(100 * share, 3)) || ' %';
+END;
+
+COMMENT ON FUNCTION html_percent(numeric) IS 'A share of 1 in percent, to a thousandth of it';
+
+CREATE FUNCTION html_amount(value numeric, measure text, currency text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT CASE measure WHEN 'cost' THEN html_money(value) || ' ' || html_text(currency) ELSE html_compact(value) END;
+END;
+
+COMMENT ON FUNCTION html_amount(numeric, text, text) IS 'How much of the measure of a budget: money or a number';
+
+CREATE FUNCTION html_bar(percent numeric, level text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT format('<svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="%s" height="1" class="%s"/></svg>',
+                  round(least(greatest(percent, 0), 100), 2), level);
+END;
+
+COMMENT ON FUNCTION html_bar(numeric, text) IS 'A bar from 0 to 100 percent of the width it is given, in the colour of the level: ok, warning or exceeded';
+
 -- ---- charts ----
 
 CREATE FUNCTION chart_slots(columns integer) RETURNS integer
@@ -255,63 +280,115 @@ COMMENT ON FUNCTION html_charts(text, timestamptz, timestamptz, jsonb, text, tex
 'Charts of cost, executions and durations over a period; NULL if nothing happened';
 
 CREATE FUNCTION html_breakdown(
-    caption text, dimensions text[], period text, since timestamptz, until timestamptz, filter jsonb, time_zone text, currency text)
+    caption text, dimension text, lacking text, period text, since timestamptz, until timestamptz, filter jsonb, time_zone text, currency text)
 RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH ranked AS (
-        SELECT CASE dimensions[1] WHEN 'provider' THEN html_name(r.model, 'no model') ELSE html_name(r.project_id, 'no project') END AS name,
-               CASE dimensions[1] WHEN 'provider' THEN html_name(r.provider, 'no provider') ELSE html_name(r.customer_id, '') END AS owner,
-               least(row_number() OVER (ORDER BY r.executions DESC, r.cost DESC, r.customer_id, r.project_id, r.provider, r.model), 16) AS rank,
-               100.0 * r.executions / nullif(sum(r.executions) OVER (), 0) AS share,
-               r.*
-        FROM usage_report(dimensions, NULL, period, since, until, filter, time_zone) AS r
-    ), line AS (
-        SELECT rank, max(sum(share)) OVER () AS largest_share, count(*) AS members, min(name) AS name, min(owner) AS owner,
-               sum(executions) AS executions, sum(share) AS share, sum(cost) AS cost, sum(unpriced) AS unpriced,
-               100.0 * sum(succeeded) / nullif(sum(executions - open), 0) AS success_rate,
-               CASE WHEN count(*) = 1 THEN min(p50_duration_ms) END::numeric AS p50_duration_ms,
-               CASE WHEN count(*) = 1 THEN min(p95_duration_ms) END::numeric AS p95_duration_ms
-        FROM ranked
-        GROUP BY rank
-    )
     SELECT format('<section><h2>%s</h2><table><thead><tr><th>Name</th><th class="wide"></th><th>Executions</th>'
-                  '<th class="wide">Share</th><th>Cost, %s</th><th class="wide">Success</th><th class="wide">p50</th><th>p95</th></tr></thead><tbody>',
+                  '<th>Share</th><th>Cost, %s</th><th class="wide">Success</th><th class="wide">p50</th><th class="wide">p95</th></tr></thead><tbody>',
                   caption, html_text(currency))
-        || string_agg(format('<tr><th>%s</th><td class="wide bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="%s" height="1"/></svg></td>'
-                             '<td>%s</td><td class="wide">%s %%</td><td>%s</td><td class="wide">%s</td><td class="wide">%s</td><td>%s</td></tr>',
-                             CASE WHEN line.members > 1 THEN format('<i>%s others</i>', line.members)
-                                  ELSE line.name || '<small>' || line.owner || '</small>' END,
-                             round(100 * line.share / line.largest_share, 2), html_count(line.executions), round(line.share, 1),
+        || string_agg(format('<tr><th>%s</th><td class="wide bar">%s</td>'
+                             '<td>%s</td><td>%s %%</td><td>%s</td><td class="wide">%s</td><td class="wide">%s</td><td class="wide">%s</td></tr>',
+                             CASE WHEN line.value IS NULL THEN '<i>others</i>' ELSE html_name(line.value, lacking) END,
+                             html_bar(100 * line.share / line.largest_share, 'ok'), html_count(line.executions), round(line.share, 1),
                              CASE WHEN line.unpriced = line.executions THEN '<i>no price</i>' ELSE html_money(line.cost) END,
                              coalesce(round(line.success_rate, 2) || ' %', '–'),
-                             coalesce(html_duration(line.p50_duration_ms), '–'),
-                             coalesce(html_duration(line.p95_duration_ms), '–')), '' ORDER BY line.rank)
+                             coalesce(html_duration(line.p50_duration_ms::numeric), '–'),
+                             coalesce(html_duration(line.p95_duration_ms::numeric), '–')), '' ORDER BY line.ordinality)
         || '</tbody></table></section>'
-    FROM line;
+    FROM (SELECT b.*, max(b.share) OVER () AS largest_share
+          FROM breakdown(dimension, period, since, until, filter, time_zone, 15) WITH ORDINALITY AS b
+          WHERE b.executions > 0) AS line;
 END;
 
-COMMENT ON FUNCTION html_breakdown(text, text[], text, timestamptz, timestamptz, jsonb, text, text) IS
-'A table of a period by model (dimensions provider, model) or by project (customer_id, project_id): the fifteen that were used most, and the others in one line';
+COMMENT ON FUNCTION html_breakdown(text, text, text, text, timestamptz, timestamptz, jsonb, text, text) IS
+'A table of a period by a dimension, from breakdown(): the fifteen values that were used most, and the others in one line. NULL if nothing was used.';
 
 CREATE FUNCTION html_errors(period text, since timestamptz, until timestamptz, filter jsonb, time_zone text) RETURNS text
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT '<section><h2>Errors</h2><table><thead><tr><th>Model</th><th>Failed</th><th>Timed out</th><th class="wide">Cancelled</th>'
-           '<th>Error rate</th></tr></thead><tbody>'
-        || string_agg(format('<tr><th>%s<small>%s</small></th><td>%s</td><td>%s</td><td class="wide">%s</td><td>%s %%</td></tr>',
-                             html_name(line.model, 'no model'), html_name(line.provider, 'no provider'),
-                             html_count(line.failed), html_count(line.timed_out), html_count(line.cancelled),
-                             html_significant(100 - line.success_rate, 3)), '' ORDER BY line.rank)
+    SELECT '<section><h2>Errors</h2><table><thead><tr><th>Model</th><th>Failed</th><th>Timed out</th><th>Error rate</th></tr></thead><tbody>'
+        || string_agg(format('<tr><th>%s</th><td>%s</td><td>%s</td><td>%s %%</td></tr>',
+                             CASE WHEN line.value IS NULL THEN '<i>others</i>' ELSE html_name(line.value, 'no model') END,
+                             html_count(line.failed), html_count(line.timed_out), html_significant(line.error_rate, 3)),
+                      '' ORDER BY line.ordinality)
         || '</tbody></table></section>'
-    FROM (SELECT r.*, row_number() OVER (ORDER BY r.failed + r.timed_out + r.cancelled DESC, r.provider, r.model) AS rank
-          FROM usage_report('{provider,model}', NULL, period, since, until, filter, time_zone) AS r
-          WHERE r.failed + r.timed_out + r.cancelled > 0) AS line
-    WHERE line.rank <= 15;
+    FROM breakdown('model', period, since, until, filter, time_zone, 15, 'errors') WITH ORDINALITY AS line
+    WHERE line.failed + line.timed_out > 0;
 END;
 
 COMMENT ON FUNCTION html_errors(text, timestamptz, timestamptz, jsonb, text) IS
-'A table of the fifteen models with the most executions of a period that did not succeed; NULL if there are none';
+'A table of the fifteen models with the most executions of a period that failed or timed out, from breakdown(), and the others in one line; NULL if there are none';
+
+-- Budgets and objectives have periods of their own. Where one needs executions that are not kept, the page says so, and has the rest.
+CREATE FUNCTION html_budgets(filter jsonb, at timestamptz, currency text) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $html_budgets$
+BEGIN
+    RETURN (
+        SELECT '<section><h2>Budgets</h2><table><thead><tr><th>Name</th><th class="wide"></th><th>Spent</th><th>Percent</th>'
+               '<th class="wide">Left</th><th class="wide">Projected</th></tr></thead><tbody>'
+            || string_agg(format('<tr><th>%s<small>%s</small></th><td class="wide bar">%s</td><td>%s<small>of %s</small></td>'
+                                 '<td>%s<small>%s</small></td><td class="wide">%s</td><td class="wide">%s</td></tr>',
+                                 html_name(line.budget, ''), concat_ws(', ', line.measure, line.period, line.names),
+                                 html_bar(coalesce(line.percent, 0), line.level),
+                                 html_amount(line.spent, line.measure, currency),
+                                 coalesce(html_amount(line.amount, line.measure, currency), 'no limit'),
+                                 coalesce(round(line.percent, 1) || ' %', '–'), line.level,
+                                 coalesce(html_amount(line.remaining, line.measure, currency), '–'),
+                                 coalesce(html_amount(line.projected, line.measure, currency), '–')), '' ORDER BY line.rank)
+                   FILTER (WHERE line.rank <= 15)
+            || '</tbody></table>'
+            || CASE WHEN count(*) > 15 THEN format('<p>and %s others</p>', count(*) - 15) ELSE '' END
+            || '</section>'
+        FROM (SELECT s.*,
+                     (SELECT string_agg(html_name(array_to_string(filter_values(value), ', '), 'no ' || key), ', ' ORDER BY key)
+                      FROM jsonb_each(s.scope || s.subject) AS member (key, value)) AS names,
+                     row_number() OVER (ORDER BY s.level = 'exceeded' DESC, s.percent DESC NULLS LAST, s.budget_id, s.subject) AS rank
+              FROM budget_status(filter, at => html_budgets.at) AS s) AS line
+        HAVING count(*) > 0);
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    RETURN format('<section><h2>Budgets</h2><p>%s</p></section>', html_text(SQLERRM));
+END
+$html_budgets$;
+
+COMMENT ON FUNCTION html_budgets(jsonb, timestamptz, text) IS
+'A table of the budgets that the filter admits, from budget_status() at an instant: the fifteen that are most used up, and how many others there are; NULL if there are none';
+
+CREATE FUNCTION html_objectives(filter jsonb, at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $html_objectives$
+BEGIN
+    RETURN (
+        SELECT '<section><h2>Service levels</h2><table><thead><tr><th>Name</th><th class="wide"></th><th>Compliance</th><th>Failures</th>'
+               '<th class="wide">Executions</th><th class="wide">Burn rate</th><th class="wide">Credit</th></tr></thead><tbody>'
+            || string_agg(format('<tr><th>%s<small>%s</small></th><td class="wide bar">%s</td><td>%s<small>%s, target %s</small></td>'
+                                 '<td>%s<small>of %s allowed</small></td><td class="wide">%s</td><td class="wide">%s</td><td class="wide">%s</td></tr>',
+                                 html_name(s.objective, ''),
+                                 concat_ws(', ', s.kind || coalesce(' within ' || html_duration(1000 * extract(epoch FROM s.threshold)), ''),
+                                           'last ' || o.period, o.names),
+                                 html_bar(100 * s.budget_consumed::numeric, CASE WHEN s.is_met THEN 'ok' ELSE 'exceeded' END),
+                                 coalesce(html_percent(s.compliance::numeric), '–'), CASE WHEN s.is_met THEN 'met' ELSE 'missed' END,
+                                 html_percent(s.target::numeric),
+                                 html_count(s.failures), coalesce(html_significant(s.failures_allowed::numeric, 3), '–'), html_count(s.events),
+                                 CASE WHEN s.burn_rate < 'Infinity' THEN html_significant(s.burn_rate::numeric, 3) ELSE '–' END,
+                                 html_percent(s.credit_percent / 100)), '' ORDER BY s.is_met, s.objective)
+            || '</tbody></table></section>'
+        FROM (SELECT name, period,
+                     (SELECT string_agg(html_name(array_to_string(filter_values(value), ', '), 'no ' || key), ', ' ORDER BY key)
+                      FROM jsonb_each(scope) AS member (key, value)) AS names
+              FROM objectives
+              WHERE scope @> filter) AS o
+        CROSS JOIN LATERAL objective_status(o.name, html_objectives.at) AS s);
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    RETURN format('<section><h2>Service levels</h2><p>%s</p></section>', html_text(SQLERRM));
+END
+$html_objectives$;
+
+COMMENT ON FUNCTION html_objectives(jsonb, timestamptz) IS
+'A table of the service level objectives whose scope contains the filter, from objective_status() at an instant, those that are missed first; NULL if there are none';
 
 CREATE FUNCTION html_totals(period text, since timestamptz, until timestamptz, filter jsonb, time_zone text, currency text)
 RETURNS text
@@ -328,11 +405,11 @@ BEGIN ATOMIC
         (2, 'Executions', html_count(s.executions),
             coalesce(round(s.success_rate, 2) || ' % successful', 'none finished')
             || CASE WHEN s.open > 0 THEN ', ' || html_count(s.open) || ' open' ELSE '' END),
-        (3, 'Tokens', html_compact(s.total_tokens),
+        (3, 'Tokens', CASE WHEN s.total_tokens < 1e9 THEN html_count(s.total_tokens) ELSE html_compact(s.total_tokens) END,
             format('%s in, %s cached, %s out', html_compact(s.input_tokens),
                    html_compact(s.cache_read_tokens + s.cache_write_tokens), html_compact(s.output_tokens))),
         (4, 'Median duration', coalesce(html_duration(s.p50_duration_ms::numeric), '–'),
-            coalesce('p95 ' || html_duration(s.p95_duration_ms::numeric) || ', p99 ' || html_duration(s.p99_duration_ms::numeric),
+            coalesce('mean ' || html_duration(s.avg_duration_ms) || ', p95 ' || html_duration(s.p95_duration_ms::numeric) || ', p99 ' || html_duration(s.p99_duration_ms::numeric),
                      'none measured'))) AS tile (number, label, value, note);
 END;
 
@@ -388,8 +465,11 @@ thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; }
 tr > :first-child { padding-left: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
 tbody th { min-width: 7rem; }
 small { display: block; color: var(--soft); font-size: 0.75rem; line-height: 1.3; }
+section p { margin-top: 0.5rem; color: var(--soft); font-size: 0.875rem; }
 .bar { width: 18%; }
 .bar svg { display: block; width: 100%; height: 0.6rem; fill: var(--blue); }
+.bar .warning { fill: var(--amber); }
+.bar .exceeded { fill: var(--red); }
 footer { margin-top: 3rem; }
 @media (max-width: 40rem) {
   body { padding: 1.25rem 1rem; }
@@ -397,6 +477,7 @@ footer { margin-top: 3rem; }
   .totals { grid-template-columns: 1fr 1fr; gap: 1.25rem 1rem; }
   .totals strong { font-size: 1.375rem; }
   th, td { padding-left: 0.6rem; }
+  tbody th { min-width: 5rem; }
 }';
 
 COMMENT ON FUNCTION report_style() IS 'The style sheet of report_html()';
@@ -430,9 +511,12 @@ BEGIN ATOMIC
 <main>
 ' || html_totals(period, since, until, filter, time_zone, ledger.currency)
         || coalesce(html_charts(period, since, until, filter, time_zone, ledger.currency), '<p>Nothing was recorded in this period.</p>')
-        || coalesce(html_breakdown('Models', '{provider,model}', period, since, until, filter, time_zone, ledger.currency), '')
-        || coalesce(html_breakdown('Projects', '{customer_id,project_id}', period, since, until, filter, time_zone, ledger.currency), '')
+        || coalesce(html_breakdown('Models', 'model', 'no model', period, since, until, filter, time_zone, ledger.currency), '')
+        || coalesce(html_breakdown('Projects', 'project_id', 'no project', period, since, until, filter, time_zone, ledger.currency), '')
+        || coalesce(html_breakdown('Customers', 'customer_id', '', period, since, until, filter, time_zone, ledger.currency), '')
         || coalesce(html_errors(period, since, until, filter, time_zone), '')
+        || coalesce(html_budgets(filter, range.last, ledger.currency), '')
+        || coalesce(html_objectives(filter, range.last), '')
         || '
 </main>
 <footer>All figures are of one snapshot, taken ' || to_char(now() AT TIME ZONE time_zone, 'FMDD Mon YYYY HH24:MI:SS')
@@ -440,8 +524,9 @@ BEGIN ATOMIC
 </body>
 </html>'
     FROM ledger
-    CROSS JOIN (SELECT coalesce(report_html.since, period_start(period, time_zone)) AS since) AS range;
+    CROSS JOIN (SELECT coalesce(report_html.since, period_start(period, time_zone)) AS since,
+                       least(report_html.until - interval '1 microsecond', now()) AS last) AS range;
 END;
 
 COMMENT ON FUNCTION report_html(text, timestamptz, timestamptz, jsonb, text) IS
-'The usage of a period as one HTML document with inline pictures and without scripts, for any browser, light or dark, phone or paper: psql -XAt -c "SELECT usage.report_html(''30d'')" > report.html. See usage_report() for the arguments.';
+'The usage of a period as one HTML document with inline pictures and without scripts, for any browser, light or dark, phone or paper: totals, charts, the breakdowns by model, project and customer, errors, and budgets and service levels as they stood at the end of the period: psql -XAt -c "SELECT usage.report_html(''30d'')" > report.html. See usage_report() for the arguments.';
