@@ -48,6 +48,12 @@ like($node->safe_psql('postgres', q{SELECT DISTINCT reason FROM answers WHERE ru
 	qr/^budget "read_committed" of 5\.00 cost for \{"customer_id": "read_committed"\} has 0 spent and 5 reserved; asked for are 0\.10; it resets at \d{4}-\d\d-01 00:00:00\+00$/,
 	'a denial tells all');
 
+my $warning = '';
+$node->psql('postgres', q{BEGIN; DELETE FROM answers WHERE false; SELECT count(*) FROM answers; SELECT usage.reserve('nobody'); ROLLBACK}, stderr => \$warning);
+is($warning, '', 'a transaction that has not written may reserve');
+$node->psql('postgres', q{BEGIN; DELETE FROM answers WHERE run = 'serializable'; SELECT usage.reserve('nobody'); ROLLBACK}, stderr => \$warning);
+like($warning, qr/WARNING:  reserve\(\) in a transaction that has already written/, 'one that has is warned');
+
 # Recorded, they leave room for exactly what they did not use.
 $node->safe_psql('postgres', q{
 	INSERT INTO usage.execution_history (customer_id, cost, reservation_id)
@@ -131,7 +137,7 @@ sub start_load
 sub start_samples
 {
 	my ($seconds) = @_;
-	return UsageLoad::launch($node, 'psql', '-X', '-d', 'postgres', '-c', "CALL sample($seconds)");
+	return UsageLoad::launch($node, 'psql', '-X', '-d', 'postgres', '-c', 'SET statement_timeout = 0', '-c', "CALL sample($seconds)");
 }
 
 sub is_within
