@@ -2,18 +2,25 @@
 -- other reports stand on it.
 
 CREATE FUNCTION period_start(period text, time_zone text) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $period_start$
+BEGIN
+    RETURN CASE
         WHEN period = 'today' THEN date_trunc('day', now(), time_zone)
         WHEN period = 'week'  THEN date_trunc('week', now(), time_zone)
         WHEN period = 'month' THEN date_trunc('month', now(), time_zone)
-        WHEN period = 'all'   THEN '-infinity'::timestamptz
+        WHEN period = 'all'   THEN '-infinity'
         ELSE now() - period::interval END;
-END;
+EXCEPTION WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+    RAISE invalid_parameter_value USING
+        MESSAGE = format('unknown period %L', period),
+        HINT = 'A period is today, week, month, all, or a length such as 24h or 30d.';
+END
+$period_start$;
 
 COMMENT ON FUNCTION period_start(text, text) IS
-'When a period up to now began: today, week (from Monday) or month in the time zone, all, or a length of time such as 24h or 30d.';
+'When a period up to now began: today, week (from Monday) or month in the time zone, all, or a length of time such as 24h or 30d. Raises 22023 for anything else.';
 
 CREATE FUNCTION report_grain(step text, time_zone text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -8,7 +8,8 @@ AS $days_start$
 BEGIN
     IF days IS NULL OR days NOT BETWEEN 1 AND 366 THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('a number of days from 1 to 366 is needed, not %s', coalesce(days::text, 'null'));
+            MESSAGE = format('a number of days from 1 to 366 is needed, not %s', coalesce(days::text, 'null')),
+            HINT = 'Today is the last of them; 1 is today alone. For longer ranges give since and until to usage_report().';
     END IF;
     RETURN (date_trunc('day', now() AT TIME ZONE time_zone) - (days - 1) * interval '1 day') AT TIME ZONE time_zone;
 END

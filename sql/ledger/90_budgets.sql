@@ -40,8 +40,9 @@ CREATE TABLE budgets (
     CONSTRAINT budgets_amount_finite CHECK (amount >= 0 AND amount < 'Infinity'),
     CONSTRAINT budgets_period_known CHECK (
         period IN ('hour', 'day', 'week', 'month', 'quarter', 'year', 'rolling', 'range', 'lifetime')),
-    CONSTRAINT budgets_anchor_finite CHECK (isfinite(anchor)),
-    CONSTRAINT budgets_rolling_length CHECK ((period = 'rolling') = (length IS NOT NULL) AND length > interval '0'),
+    CONSTRAINT budgets_anchor_range CHECK (anchor BETWEEN '0001-01-01' AND '9999-12-31'),
+    CONSTRAINT budgets_rolling_length CHECK (
+        (period = 'rolling') = (length IS NOT NULL) AND length > interval '0' AND length <= interval '1000 years'),
     CONSTRAINT budgets_range_bounds CHECK (
         (period = 'range') = (starts_at IS NOT NULL AND ends_at IS NOT NULL) AND starts_at < ends_at),
     CONSTRAINT budgets_time_zone_known CHECK (timestamp '2000-01-01' AT TIME ZONE time_zone IS NOT NULL),
@@ -59,10 +60,10 @@ COMMENT ON COLUMN budgets.measure IS 'What is limited: cost (billed cost, in the
 COMMENT ON COLUMN budgets.amount IS 'How much of it per period; NULL is no limit, 0 allows nothing';
 COMMENT ON COLUMN budgets.period IS 'hour, day, week, month, quarter or year by the time zone; rolling: the last length; range: from starts_at to ends_at; lifetime';
 COMMENT ON COLUMN budgets.anchor IS 'A day on which a period begins: its weekday for weeks, its day of the month for months (the last day of months that are shorter), its month too for quarters and years';
-COMMENT ON COLUMN budgets.length IS 'How far a rolling period reaches back';
-COMMENT ON COLUMN budgets.starts_at IS 'First instant of a range';
-COMMENT ON COLUMN budgets.ends_at IS 'First instant after a range';
-COMMENT ON COLUMN budgets.time_zone IS 'Time zone in which its days begin';
+COMMENT ON COLUMN budgets.length IS 'How far a rolling period reaches back, at most 1000 years';
+COMMENT ON COLUMN budgets.starts_at IS 'First instant of a range; before it, reserve() refuses nothing';
+COMMENT ON COLUMN budgets.ends_at IS 'First instant after a range; from it on, reserve() refuses nothing';
+COMMENT ON COLUMN budgets.time_zone IS 'Time zone in which its days begin, UTC unless given. It is that of the budget, not of a customer: with per {customer_id} all customers share it. Customers of another time zone need a budget of their own, with them as its scope.';
 COMMENT ON COLUMN budgets.is_hard IS 'Does reserve() refuse what would go beyond it? A soft budget only alerts';
 COMMENT ON COLUMN budgets.on_unpriced IS 'What a hard budget does with a reservation whose amount nobody knows, as for a model without a price: allow or deny';
 COMMENT ON COLUMN budgets.link IS 'Address that alerts point to; {{budget}} and the other values of a template are filled in';
@@ -206,7 +207,7 @@ BEGIN
         starts_at   = coalesce(set_budget.starts_at, CASE WHEN coalesce(set_budget.period, b.period) = b.period THEN b.starts_at END),
         ends_at     = coalesce(set_budget.ends_at, CASE WHEN coalesce(set_budget.period, b.period) = b.period THEN b.ends_at END),
         on_unpriced = coalesce(set_budget.on_unpriced, b.on_unpriced),
-        link        = coalesce(set_budget.link, b.link),
+        link        = nullif(coalesce(set_budget.link, b.link), ''),
         is_active   = coalesce(set_budget.is_active, b.is_active)
     WHERE b.name = set_budget.name
     RETURNING b.budget_id INTO STRICT id;
@@ -229,7 +230,7 @@ END
 $set_budget$;
 
 COMMENT ON FUNCTION set_budget(text, jsonb, numeric, text, text, boolean, jsonb, text[], text, date, interval, timestamptz, timestamptz, text, interval, text, boolean) IS
-'Makes the budget of that name, or changes it: an argument that is NULL leaves things as they are. See budgets for what each means. An amount of infinity is no limit. thresholds, as {"80": ["email:ops@example.com"], "100": []}, replaces all thresholds; a new budget has 80 and 100 percent; cooldown is that of all of them. Returns budget_id. Raises 23514 for a period without what it needs, 22023 for an unknown dimension or time zone.';
+'Makes the budget of that name, or changes it: an argument that is NULL leaves things as they are. See budgets for what each means. An amount of infinity is no limit, a link of '''' is none. thresholds, as {"80": ["email:ops@example.com"], "100": []}, replaces all thresholds; a new budget has 80 and 100 percent; cooldown is that of all of them. Returns budget_id. Raises 23514 for a period without what it needs, 22023 for an unknown dimension or time zone.';
 
 CREATE FUNCTION get_budget(name text) RETURNS jsonb
 LANGUAGE sql STABLE

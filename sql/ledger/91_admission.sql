@@ -103,11 +103,12 @@ BEGIN ATOMIC
     FROM budgets AS b
     CROSS JOIN LATERAL budget_period(b.period, b.anchor, b.length, b.starts_at, b.ends_at, b.time_zone, at) AS period
     CROSS JOIN LATERAL budget_spent(b.measure, period.starts, period.ends, b.scope || budget_standing.subject) AS used
-    WHERE b.budget_id = budget_standing.budget_id AND b.is_active AND b.is_hard AND b.amount IS NOT NULL;
+    WHERE b.budget_id = budget_standing.budget_id AND b.is_active AND b.is_hard AND b.amount IS NOT NULL
+      AND at >= period.starts AND at < period.ends;
 END;
 
 COMMENT ON FUNCTION budget_standing(bigint, jsonb, timestamptz) IS
-'What is spent and reserved of a hard budget in the period that holds an instant, in one snapshot. No row if it is not enforced any more.';
+'What is spent and reserved of a hard budget in the period that holds an instant, in one snapshot. No row if it is not enforced then: not any more, or because the instant lies outside its range.';
 
 CREATE FUNCTION expire_reservations(budget_ids bigint[]) RETURNS bigint
 LANGUAGE plpgsql VOLATILE
@@ -201,7 +202,9 @@ CREATE FUNCTION reserve(
     customer_id text, project_id text DEFAULT NULL, package_id text DEFAULT NULL, section text DEFAULT NULL,
     user_id text DEFAULT NULL, api_key_id text DEFAULT NULL, environment text DEFAULT 'production', customer_tier text DEFAULT NULL,
     provider text DEFAULT NULL, model text DEFAULT NULL,
-    cost numeric DEFAULT NULL, input_tokens bigint DEFAULT NULL, output_tokens bigint DEFAULT NULL, ttl interval DEFAULT '10 minutes')
+    cost numeric DEFAULT NULL, input_tokens bigint DEFAULT NULL, output_tokens bigint DEFAULT NULL, ttl interval DEFAULT '10 minutes',
+    cache_read_tokens bigint DEFAULT NULL, cache_write_tokens bigint DEFAULT NULL, service_tier text DEFAULT NULL, region text DEFAULT NULL,
+    byok boolean DEFAULT false)
 RETURNS admission
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path FROM CURRENT
@@ -212,13 +215,16 @@ DECLARE
                   'customer_id', customer_id, 'project_id', project_id, 'package_id', package_id, 'section', section,
                   'user_id', user_id, 'api_key_id', api_key_id, 'environment', environment, 'customer_tier', customer_tier,
                   'provider', provider, 'model', model);
-    tokens    bigint := CASE WHEN num_nonnulls(input_tokens, output_tokens) > 0 THEN coalesce(input_tokens, 0) + coalesce(output_tokens, 0) END;
+    tokens    bigint := CASE WHEN num_nonnulls(input_tokens, output_tokens, cache_read_tokens, cache_write_tokens) > 0
+                  THEN coalesce(input_tokens, 0) + coalesce(output_tokens, 0) + coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) END;
     id        uuid := @extschema@.uuid_v7();
     share     record;
     held      budget_admission;
     answer    admission;
 BEGIN
-    IF customer_id IS NULL OR ttl IS NULL OR ttl <= interval '0' OR cost < 0 OR cost >= 'Infinity' OR least(input_tokens, output_tokens) < 0 THEN
+    IF customer_id IS NULL OR ttl IS NULL OR ttl <= interval '0' OR cost < 0 OR cost >= 'Infinity'
+       OR least(input_tokens, output_tokens, cache_read_tokens, cache_write_tokens) < 0
+    THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'a reservation has no customer, a negative or infinite amount, or no time to live',
             HINT = 'Use null for an amount that is not known.';
@@ -229,8 +235,11 @@ BEGIN
             HINT = 'All that share a budget wait until it commits, and it may deadlock with them. Commit before, and after.';
     END IF;
 
-    IF cost IS NULL AND tokens IS NOT NULL THEN
-        cost := execution_cost(provider, model, input_tokens, output_tokens, customer_id => customer_id, customer_tier => customer_tier);
+    IF byok THEN
+        cost := 0;
+    ELSIF cost IS NULL AND tokens IS NOT NULL THEN
+        cost := execution_cost(provider, model, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+                               customer_id => customer_id, customer_tier => customer_tier, service_tier => service_tier, region => region);
     END IF;
 
     FOR share IN
@@ -275,8 +284,8 @@ BEGIN
 END
 $reserve$;
 
-COMMENT ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval) IS
-'Asks whether a call that may use so many tokens and cost so much (unless given, what the price book says; NULL is not known) is within every hard budget that covers it, and if so keeps that amount for it until its execution is recorded with this reservation_id, it is released, or ttl has passed. Denials name the budget. Commit at once: others who share a budget wait for it; warns in a transaction that has already written. Raises 40001 in REPEATABLE READ when others were admitted meanwhile: try again. Runs with the rights of the ledger''s owner, since a budget may cover more than the caller may see.';
+COMMENT ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval, bigint, bigint, text, text, boolean) IS
+'Asks whether a call that may use so many tokens and cost so much (unless given, what the price book says; NULL is not known) is within every hard budget that covers it, and if so keeps that amount for it until its execution is recorded with this reservation_id, it is released, or ttl has passed. Denials name the budget. With byok, the customer''s own key, the cost is 0. Commit at once: others who share a budget wait for it; warns in a transaction that has already written. Raises 40001 in REPEATABLE READ when others were admitted meanwhile: try again. Runs with the rights of the ledger''s owner, since a budget may cover more than the caller may see.';
 
 CREATE FUNCTION release(reservation_id uuid) RETURNS boolean
 LANGUAGE sql VOLATILE
@@ -303,6 +312,6 @@ CREATE TRIGGER settle_reservation AFTER INSERT OR UPDATE ON execution_history
     FOR EACH ROW WHEN (NEW.reservation_id IS NOT NULL) EXECUTE FUNCTION settle_reservation();
 COMMENT ON TRIGGER settle_reservation ON execution_history IS 'What was reserved for the execution is now spent';
 
-REVOKE EXECUTE ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval, bigint, bigint, text, text, boolean) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION settle(uuid, boolean) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION settle_reservation() FROM PUBLIC;

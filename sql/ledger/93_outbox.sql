@@ -10,6 +10,7 @@ CREATE TABLE notifications (
     created_at       timestamptz  NOT NULL DEFAULT now(),
     due_at           timestamptz  NOT NULL DEFAULT now(),
     attempts         integer      NOT NULL DEFAULT 0,
+    attempts_max     integer      NOT NULL DEFAULT 10,
     claimed_by       text,
     sent_at          timestamptz,
     given_up_at      timestamptz,
@@ -27,6 +28,7 @@ COMMENT ON COLUMN notifications.payload IS 'What to deliver: subject, text and h
 COMMENT ON COLUMN notifications.created_at IS 'When it was put here';
 COMMENT ON COLUMN notifications.due_at IS 'When it may be claimed; a claim moves it ahead, so that another sender takes over where one has died';
 COMMENT ON COLUMN notifications.attempts IS 'How often it was claimed';
+COMMENT ON COLUMN notifications.attempts_max IS 'After how many attempts it becomes a dead letter, whether they failed or were never heard of again';
 COMMENT ON COLUMN notifications.claimed_by IS 'Who claimed it last';
 COMMENT ON COLUMN notifications.sent_at IS 'When its delivery was acknowledged';
 COMMENT ON COLUMN notifications.given_up_at IS 'When it became a dead letter; retry_notification() gives it another chance';
@@ -61,11 +63,19 @@ SET search_path FROM CURRENT
 AS $claim_notifications$
 #variable_conflict use_variable
 BEGIN
+    UPDATE notifications AS n SET given_up_at = clock_timestamp(), last_error = 'claimed and never heard of again'
+    WHERE n.notification_id IN (
+        SELECT due.notification_id FROM notifications AS due
+        WHERE due.due_at <= clock_timestamp() AND due.sent_at IS NULL AND due.given_up_at IS NULL AND due.channel = ANY (channels)
+          AND due.attempts >= due.attempts_max
+        FOR UPDATE SKIP LOCKED);
+
     RETURN QUERY
     UPDATE notifications AS n SET attempts = n.attempts + 1, claimed_by = sender, due_at = clock_timestamp() + lease
     WHERE n.notification_id IN (
         SELECT due.notification_id FROM notifications AS due
         WHERE due.due_at <= clock_timestamp() AND due.sent_at IS NULL AND due.given_up_at IS NULL AND due.channel = ANY (channels)
+          AND due.attempts < due.attempts_max
         ORDER BY due.due_at
         LIMIT count
         FOR UPDATE SKIP LOCKED)
@@ -74,7 +84,7 @@ END
 $claim_notifications$;
 
 COMMENT ON FUNCTION claim_notifications(text, text[], integer, interval) IS
-'Hands out notifications that are due, each to one sender for the time of the lease; several senders may call it at once. Commit, deliver, then call acknowledge_notification() or fail_notification(); what is neither is due again after the lease.';
+'Hands out notifications that are due, each to one sender for the time of the lease; several senders may call it at once. Commit, deliver, then call acknowledge_notification() or fail_notification(); what is neither is due again after the lease, and a dead letter once that has happened attempts_max times.';
 
 CREATE FUNCTION acknowledge_notification(notification_id uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
@@ -89,7 +99,7 @@ $acknowledge_notification$;
 
 COMMENT ON FUNCTION acknowledge_notification(uuid) IS 'Notes that a notification was delivered. Returns false if that was noted before, or there is no such.';
 
-CREATE FUNCTION fail_notification(notification_id uuid, error text, attempts_max integer DEFAULT 10) RETURNS timestamptz
+CREATE FUNCTION fail_notification(notification_id uuid, error text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 AS $fail_notification$
@@ -99,14 +109,14 @@ BEGIN
     UPDATE notifications AS n SET
         last_error = error,
         due_at = clock_timestamp() + least(interval '1 minute' * 2 ^ (n.attempts - 1), interval '6 hours'),
-        given_up_at = CASE WHEN n.attempts >= attempts_max THEN clock_timestamp() END
+        given_up_at = CASE WHEN n.attempts >= n.attempts_max THEN clock_timestamp() END
     WHERE n.notification_id = fail_notification.notification_id AND n.sent_at IS NULL
     RETURNING CASE WHEN n.given_up_at IS NULL THEN n.due_at END INTO due;
     RETURN due;
 END
 $fail_notification$;
 
-COMMENT ON FUNCTION fail_notification(uuid, text, integer) IS
+COMMENT ON FUNCTION fail_notification(uuid, text) IS
 'Notes that a delivery failed and returns when it is due again: after 1, 2, 4, … minutes, at most 6 hours. After attempts_max attempts it is a dead letter, and NULL is returned.';
 
 CREATE FUNCTION retry_notification(notification_id uuid) RETURNS boolean

@@ -22,7 +22,7 @@ COMMENT ON COLUMN budget_alerts.subject IS 'Values of the dimensions per of the 
 COMMENT ON COLUMN budget_alerts.percent IS 'The threshold that was reached';
 COMMENT ON COLUMN budget_alerts.period_start IS 'Start of the period; -infinity where a period has none or moves on all the time';
 COMMENT ON COLUMN budget_alerts.fired_at IS 'When it fired';
-COMMENT ON COLUMN budget_alerts.recovered_at IS 'When the budget was found below the threshold again, in the same period; after the cooldown the alert may fire again';
+COMMENT ON COLUMN budget_alerts.recovered_at IS 'When a check did not find the threshold reached any more, in the same period; after the cooldown the alert may fire again';
 COMMENT ON COLUMN budget_alerts.spent IS 'What was spent then';
 COMMENT ON COLUMN budget_alerts.amount IS 'Amount of the budget then';
 COMMENT ON INDEX budget_alerts_pkey IS 'An alert by its identity';
@@ -37,7 +37,7 @@ CREATE TABLE alert_templates (
     CONSTRAINT alert_templates_channel_known CHECK (channel IN ('email', 'webhook', 'slack', 'discord', 'notify'))
 );
 
-COMMENT ON TABLE alert_templates IS 'How alerts are worded on each channel. {{name}} is replaced by a value: budget, scope, threshold, percent, spent, amount, unit, remaining, projected, level, starts, ends, recommendation, link.';
+COMMENT ON TABLE alert_templates IS 'How alerts are worded on each channel. {{name}} is replaced by a value: budget, scope, threshold, percent, spent, amount, unit, remaining, projected, level, starts, ends, recommendation, link. A line all of whose names have no value is left out.';
 COMMENT ON COLUMN alert_templates.channel IS 'The channel';
 COMMENT ON COLUMN alert_templates.subject IS 'Subject of an e-mail, one line';
 COMMENT ON COLUMN alert_templates.text IS 'Plain text';
@@ -97,9 +97,15 @@ COMMENT ON FUNCTION escape_text(text, text) IS
 'A value as it may stand in a template: html, slack (mrkdwn), discord (markdown), url (percent-encoded), line (one line, as in the header of an e-mail) or text (as it is)';
 
 CREATE FUNCTION render_template(template text, facts jsonb, form text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $render_template$
+DECLARE
+    told text := (
+        SELECT string_agg(split.line, E'\n' ORDER BY split.place)
+        FROM regexp_split_to_table(template, E'\n') WITH ORDINALITY AS split (line, place)
+        WHERE split.line !~ '\{\{[a-z_]+\}\}'
+           OR EXISTS (SELECT FROM regexp_matches(split.line, '\{\{([a-z_]+)\}\}', 'g') AS name WHERE facts ->> name[1] <> ''));
 BEGIN
     -- each part of the template is followed by the value of the name that ends it, so no value is looked through for names
     RETURN (
@@ -107,14 +113,14 @@ BEGIN
                           || coalesce(escape_text(facts ->> name, form), ''), '' ORDER BY place)
         FROM (
             SELECT split.part, split.place, substring(split.part FROM '\{\{([a-z_]+)\}\}$') AS name
-            FROM regexp_matches(template, '(?:(?!\{\{[a-z_]+\}\}).)*(?:\{\{[a-z_]+\}\}|$)', 'g') WITH ORDINALITY AS found (match, place),
+            FROM regexp_matches(coalesce(told, ''), '(?:(?!\{\{[a-z_]+\}\}).)*(?:\{\{[a-z_]+\}\}|$)', 'g') WITH ORDINALITY AS found (match, place),
                  LATERAL (SELECT found.match[1] AS part, found.place AS place) AS split
         ) AS piece);
 END
 $render_template$;
 
 COMMENT ON FUNCTION render_template(text, jsonb, text) IS
-'Replaces each {{name}} of a template by the value of that name, escaped for the form (see escape_text); by nothing where there is none.';
+'Replaces each {{name}} of a template by the value of that name, escaped for the form (see escape_text); by nothing where there is none. Lines without any value for their names are left out.';
 
 CREATE FUNCTION alert_payload(channel text, facts jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -167,6 +173,26 @@ END;
 
 COMMENT ON FUNCTION budget_advice(text, boolean, timestamptz, numeric, numeric, text) IS 'What an alert recommends to do';
 
+CREATE FUNCTION most_spent_model(measure text, since timestamptz, until timestamptz, filter jsonb)
+RETURNS TABLE (model text, spent numeric)
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $most_spent_model$
+BEGIN
+    RETURN QUERY
+    SELECT used.subject ->> 'model', used.spent
+    FROM budget_spent(measure, since, until, filter, '{model}') AS used
+    WHERE used.subject ->> 'model' <> ''
+    ORDER BY used.spent DESC, used.subject
+    LIMIT 1;
+EXCEPTION WHEN object_not_in_prerequisite_state THEN
+    RETURN;
+END
+$most_spent_model$;
+
+COMMENT ON FUNCTION most_spent_model(text, timestamptz, timestamptz, jsonb) IS
+'The model on which most of a measure was spent. No row if none was named, or if it takes executions to tell that are not kept.';
+
 CREATE FUNCTION alert_findings(at timestamptz)
 RETURNS TABLE (budget_id bigint, budget text, subject jsonb, threshold numeric, period_start timestamptz, spent numeric, amount numeric,
                recipients text[], is_reached boolean, is_due boolean, facts jsonb)
@@ -181,11 +207,8 @@ BEGIN ATOMIC
                'remaining', round(b.amount - b.spent, shown.digits), 'projected', coalesce(round(b.projected, shown.digits)::text, 'unknown'),
                'starts', coalesce(b.starts::text, 'the beginning'), 'ends', coalesce(b.ends::text, 'no end'),
                'recommendation', budget_advice(b.level, b.is_hard, b.ends, b.projected, b.amount, (
-                   SELECT format('%s %% of it went to %s.', round(100 * used.spent / b.spent), used.subject ->> 'model')
-                   FROM budget_spent(b.measure, coalesce(b.starts, '-infinity'), coalesce(b.ends, 'infinity'), b.scope || b.subject, '{model}') AS used
-                   WHERE used.subject ->> 'model' <> ''
-                   ORDER BY used.spent DESC, used.subject
-                   LIMIT 1)),
+                   SELECT format('%s %% of it went to %s.', round(100 * most.spent / b.spent), most.model)
+                   FROM most_spent_model(b.measure, coalesce(b.starts, '-infinity'), coalesce(b.ends, 'infinity'), b.scope || b.subject) AS most)),
                'link', (SELECT render_template(c.link, jsonb_build_object('budget', b.budget) || b.scope || b.subject, 'url')
                         FROM budgets AS c WHERE c.budget_id = b.budget_id)) END
     FROM budget_status(at => alert_findings.at) AS b
@@ -194,7 +217,8 @@ BEGIN ATOMIC
         SELECT (SELECT string_agg(member.key || ' ' || (b.scope || b.subject ->> member.key), ', ' ORDER BY member.key)
                 FROM jsonb_each(b.scope || b.subject) AS member) AS scope,
                CASE b.measure WHEN 'cost' THEN (SELECT l.currency FROM ledger AS l) ELSE b.measure END AS unit,
-               CASE b.measure WHEN 'cost' THEN 2 ELSE 0 END AS digits) AS shown
+               -- three digits of a small amount
+               CASE b.measure WHEN 'cost' THEN greatest(2, 2 - floor(log(coalesce(nullif(b.amount, 0), nullif(b.spent, 0)))))::integer ELSE 0 END AS digits) AS shown
     CROSS JOIN LATERAL (
         SELECT CASE WHEN b.period = 'rolling' THEN '-infinity' ELSE coalesce(b.starts, '-infinity') END AS period_start) AS key
     CROSS JOIN LATERAL (SELECT b.spent > 0 AND b.spent >= b.amount * t.percent / 100 AS is_reached) AS reached
@@ -229,10 +253,15 @@ BEGIN
     WITH finding AS MATERIALIZED (
         SELECT * FROM alert_findings(check_budgets.at)
     ), recovered AS (
+        -- a subject that has drained, or a budget without an amount, is not found at all; what is not known does not recover
         UPDATE budget_alerts AS a SET recovered_at = check_budgets.at
-        FROM finding AS f
-        WHERE (a.budget_id, a.subject, a.percent, a.period_start) = (f.budget_id, f.subject, f.threshold, f.period_start)
-          AND a.recovered_at IS NULL AND NOT f.is_reached
+        FROM budgets AS b, budget_period(b.period, b.anchor, b.length, b.starts_at, b.ends_at, b.time_zone, check_budgets.at) AS period
+        WHERE a.budget_id = b.budget_id AND a.recovered_at IS NULL
+          AND a.period_start = CASE b.period WHEN 'rolling' THEN '-infinity' ELSE period.starts END
+          AND NOT EXISTS (
+              SELECT FROM finding AS f
+              WHERE f.budget_id = a.budget_id
+                AND (f.is_reached IS NULL OR f.is_reached AND (f.subject, f.threshold) = (a.subject, a.percent)))
     ), fired AS (
         INSERT INTO budget_alerts (budget_id, subject, percent, period_start, fired_at, spent, amount)
         SELECT f.budget_id, f.subject, f.threshold, f.period_start, check_budgets.at, f.spent, f.amount
@@ -257,4 +286,4 @@ END
 $check_budgets$;
 
 COMMENT ON FUNCTION check_budgets(boolean, timestamptz) IS
-'Fires the alerts that are due and returns them: notifications for all recipients go to the outbox in the same transaction. An alert fires once per budget, subject, threshold and period, however many check; one that has recovered fires again, after the cooldown of its threshold. Also removes reservations that have expired. With dry_run it writes nothing and returns what would fire.';
+'Fires the alerts that are due and returns them: notifications for all recipients go to the outbox in the same transaction. An alert fires once per budget, subject, threshold and period, however many check; one that has recovered fires again, after the cooldown of its threshold. A budget that cannot be evaluated is named in a warning, and the others are checked. Also removes reservations that have expired. With dry_run it writes nothing and returns what would fire.';

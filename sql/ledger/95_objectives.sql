@@ -66,6 +66,22 @@ $set_objective$;
 COMMENT ON FUNCTION set_objective(text, text, double precision, interval, jsonb, interval, jsonb) IS
 'Makes the objective of that name, or replaces it. credits, as {"0.99": 10, "0.95": 25}, are percentages of the bill below a compliance. See objectives for the rest. Returns objective_id. Raises 23514 for what contradicts itself.';
 
+CREATE FUNCTION named_objectives(name text) RETURNS SETOF objectives
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $named_objectives$
+BEGIN
+    RETURN QUERY SELECT * FROM objectives AS o WHERE named_objectives.name IS NULL OR o.name = named_objectives.name;
+    IF NOT FOUND AND named_objectives.name IS NOT NULL THEN
+        RAISE no_data_found USING
+            MESSAGE = format('objective "%s" does not exist', named_objectives.name),
+            HINT = 'The table objectives has those that do; set_objective() makes one.';
+    END IF;
+END
+$named_objectives$;
+
+COMMENT ON FUNCTION named_objectives(text) IS 'The objective of that name, all if it is NULL. Raises P0002 for a name that does not exist.';
+
 CREATE FUNCTION execution_outcomes(
     scope jsonb, kind text, threshold interval, since timestamptz, until timestamptz, as_of timestamptz DEFAULT now())
 RETURNS TABLE ("time" timestamptz, ok boolean)
@@ -130,7 +146,7 @@ BEGIN ATOMIC
            (tally.whole).burn_rate, (tally.hour).burn_rate, (tally.six_hours).burn_rate, (tally.three_days).burn_rate,
            coalesce((SELECT max(c.percent) FROM objective_credits AS c
                      WHERE c.objective_id = o.objective_id AND (tally.whole).compliance < c.below), 0)
-    FROM objectives AS o
+    FROM named_objectives(objective_status.name) AS o
     CROSS JOIN LATERAL (
         SELECT error_budget(e.ok, o.target) AS whole,
                error_budget(e.ok, o.target) FILTER (WHERE e."time" >= objective_status.at - interval '1 hour') AS hour,
@@ -138,12 +154,11 @@ BEGIN ATOMIC
                error_budget(e.ok, o.target) FILTER (WHERE e."time" >= objective_status.at - interval '3 days') AS three_days
         FROM execution_outcomes(o.scope, o.kind, o.threshold, objective_status.at - o.period, objective_status.at, objective_status.at) AS e
     ) AS tally
-    WHERE objective_status.name IS NULL OR o.name = objective_status.name
     ORDER BY o.objective_id;
 END;
 
 COMMENT ON FUNCTION objective_status(text, timestamptz) IS
-'How objectives stand over their period up to an instant: events that are decided, failures, compliance, the error budget (failures_allowed; consumed and remaining as shares of it), how fast it burns (1: it lasts exactly the period) in the whole period and in its last hour, six hours and three days, and the credit that is due. Without events an objective is met. Raises 55000 where its period reaches further back than executions are kept.';
+'How objectives stand over their period up to an instant: events that are decided, failures, compliance, the error budget (failures_allowed; consumed and remaining as shares of it), how fast it burns (1: it lasts exactly the period) in the whole period and in its last hour, six hours and three days, and the credit that is due. Without events an objective is met. Raises P0002 for a name that does not exist, 55000 where its period reaches further back than executions are kept.';
 
 CREATE FUNCTION objective_breaches(name text, since timestamptz, until timestamptz DEFAULT now(), width interval DEFAULT '1 hour')
 RETURNS TABLE (starts timestamptz, ends timestamptz, events bigint, failures bigint, worst_compliance double precision)
@@ -154,9 +169,8 @@ BEGIN ATOMIC
                (error_budget(e.ok, o.target) OVER (
                    ORDER BY e."time" RANGE BETWEEN width - interval '1 microsecond' PRECEDING AND CURRENT ROW)).compliance AS compliance,
                o.target
-        FROM objectives AS o
+        FROM named_objectives(coalesce(objective_breaches.name, '')) AS o
         CROSS JOIN LATERAL execution_outcomes(o.scope, o.kind, o.threshold, since, until, until) AS e
-        WHERE o.name = objective_breaches.name
     ), instant AS (
         SELECT j."time", j.compliance < j.target AS is_breach, j.compliance, count(*) AS events, count(*) FILTER (WHERE NOT j.ok) AS failures
         FROM judged AS j
@@ -175,4 +189,4 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION objective_breaches(text, timestamptz, timestamptz, interval) IS
-'Intervals of [since, until) in which the compliance of an objective over the trailing width was below its target: from the first execution that made it so to the one that ended it (NULL: it goes on), with the executions decided meanwhile.';
+'Intervals of [since, until) in which the compliance of an objective over the trailing width was below its target: from the first execution that made it so to the one that ended it (NULL: it goes on), with the executions decided meanwhile. Raises P0002 for a name that does not exist.';

@@ -9,17 +9,16 @@ BEGIN ATOMIC
           WHERE c.oid = 'ledger'::regclass) AS here
     CROSS JOIN (VALUES ('check', check_schedule, 'check_budgets'),
                        ('fold', fold_schedule, 'fold'),
-                       ('maintenance', maintenance_schedule, 'create_partitions'),
+                       ('maintenance', maintenance_schedule, 'maintain'),
                        ('refresh', refresh_schedule, 'refresh')) AS known (name, schedule, function)
-    WHERE known.schedule IS NOT NULL
-      AND to_regproc(format('%I.%I', here.schema, known.function)) IS NOT NULL;
+    WHERE known.schedule IS NOT NULL;
 END;
 
 COMMENT ON FUNCTION ledger_jobs(text, text, text, text) IS 'The jobs of this ledger that have a schedule, as statements';
 
 CREATE FUNCTION schedule_jobs(
     check_schedule text DEFAULT '* * * * *', fold_schedule text DEFAULT '* * * * *',
-    maintenance_schedule text DEFAULT '7 3 * * *', refresh_schedule text DEFAULT '*/15 * * * *')
+    maintenance_schedule text DEFAULT '7 3 * * *', refresh_schedule text DEFAULT '37 3 * * *')
 RETURNS TABLE (job text, schedule text, command text, job_id bigint, crontab text)
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
@@ -40,7 +39,7 @@ END
 $schedule_jobs$;
 
 COMMENT ON FUNCTION schedule_jobs(text, text, text, text) IS
-'Has pg_cron run check_budgets(), fold(), create_partitions() and refresh() on these schedules, as the caller, and returns the jobs; called again, changes them. NULL leaves a job as it is. Where pg_cron is not installed in this database, schedules nothing and returns the lines of a crontab instead.';
+'Has pg_cron run check_budgets(), fold(), maintain() and refresh() on these schedules, as the caller, and returns the jobs; called again, changes them. By default the first two run every minute, the others at night: refresh() reads the whole history. NULL leaves a job as it is. Where pg_cron is not installed in this database, schedules nothing and returns the lines of a crontab instead.';
 
 CREATE FUNCTION shell_quote(word text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -134,6 +134,56 @@ INSERT INTO execution_history (customer_id, provider, status) VALUES ('a', 'acme
 SELECT is((allowed, budget, spent)::text, '(f,breaker,2)', 'failures') FROM reserve('d', provider => 'acme');
 DELETE FROM reservations; DELETE FROM budgets;
 
+-- a range denies from its start to its end
+SELECT set_budget(name, jsonb_build_object('customer_id', name), 10, 'range', is_hard => true, starts_at => now() + since, ends_at => now() + until)
+FROM (VALUES ('past', interval '-2 hours', interval '-1 hour'), ('present', '-1 hour', '1 hour'), ('future', '1 hour', '2 hours')) AS range (name, since, until) \g /dev/null
+SELECT is(string_agg(name || ' ' || allowed, ', '), 'past true, present false, future true', 'a range')
+FROM unnest(ARRAY['past', 'present', 'future']) AS name, reserve(name, cost => 10.01);
+SELECT is((allowed, resets_at = ends_at)::text, '(f,t)', 'resets at its end') FROM reserve('present', cost => 10.01), budgets WHERE name = 'present';
+SELECT is(allowed, true, 'and admits what is within it') FROM reserve('present', cost => 10);
+SELECT set_budget('present', ends_at => now()) \gset
+SELECT set_budget('future', starts_at => now()) \gset
+SELECT is(string_agg(name || ' ' || allowed, ', '), 'present true, future false', 'one has ended, one has begun')
+FROM unnest(ARRAY['present', 'future']) AS name, reserve(name, cost => 10.01);
+DELETE FROM reservations; DELETE FROM budgets;
+
+-- all that its execution will be priced by
+SELECT set_price('acme', 'rates', input_per_million => 1000000, cache_read_per_million => 10000000, cache_write_per_million => 100000000, valid_from => '-infinity',
+                 units => '{"input_tokens": [{"price": 3, "service_tier": "batch"}, {"price": 5, "region": "eu"}]}') \gset
+SELECT set_budget('f cost', '{"customer_id": "f"}', 1000, is_hard => true) \gset
+SELECT set_budget('f tokens', '{"customer_id": "f"}', 1000, measure => 'tokens', is_hard => true) \gset
+SELECT is(pg_temp.held(reservation_id), 'f cost 421, f tokens 7', 'cached tokens') FROM reserve('f', provider => 'acme', model => 'rates', input_tokens => 1, cache_read_tokens => 2, cache_write_tokens => 4);
+SELECT is(pg_temp.held(reservation_id), 'f cost 30, f tokens 3', 'nothing else') FROM reserve('f', provider => 'acme', model => 'rates', cache_read_tokens => 3);
+SELECT is(pg_temp.held(reservation_id), 'f cost 3, f tokens 1', 'a service tier') FROM reserve('f', provider => 'acme', model => 'rates', input_tokens => 1, service_tier => 'batch');
+SELECT is(pg_temp.held(reservation_id), 'f cost 5, f tokens 1', 'a region') FROM reserve('f', provider => 'acme', model => 'rates', input_tokens => 1, region => 'eu');
+SELECT is(pg_temp.held(reservation_id), 'f cost 0, f tokens 1', 'the customer''s own key') FROM reserve('f', provider => 'acme', model => 'unheard of', input_tokens => 1, byok => true);
+DELETE FROM reservations; DELETE FROM budgets;
+
+-- The exact query runs when the bound does not suffice, and only then.
+SELECT set_budget('bounded', '{"customer_id": "a"}', 10, is_hard => true) \gset
+CREATE FUNCTION pg_temp.looks(cost numeric) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    trusted timestamptz;
+    found   timestamptz;
+BEGIN
+    LOOP
+        trusted := clock_timestamp() + interval '0.9 seconds';
+        UPDATE usage.budget_admission SET valid_until = trusted;
+        PERFORM usage.reserve('a', cost => looks.cost);
+        SELECT valid_until INTO STRICT found FROM usage.budget_admission;
+        -- else it took so long that it had to look
+        EXIT WHEN clock_timestamp() < trusted;
+    END LOOP;
+    RETURN found <> trusted;
+END $$;
+SELECT is(allowed, true, 'a first look') FROM reserve('a', cost => 1);
+SELECT is(pg_temp.looks(0.01), false, 'none while the bound suffices');
+SELECT is(pg_temp.looks(9.5), true, 'another when it would pass the amount');
+UPDATE budget_admission SET valid_until = clock_timestamp();
+SELECT is(allowed, true, 'or is old') FROM reserve('a', cost => 0.01);
+SELECT cmp_ok(valid_until, '>', clock_timestamp(), 'and is trusted again') FROM budget_admission;
+DELETE FROM reservations; DELETE FROM budgets;
+
 -- ---- how a reservation ends
 
 SELECT set_budget('b', '{"customer_id": "e"}', 10, is_hard => true) \gset
@@ -184,7 +234,8 @@ SELECT is(pg_temp.stands(), '103 0', 'a call that comes after its reservation is
 SELECT throws_ok(statement, '22023', NULL, statement)
 FROM (VALUES
     ('SELECT reserve(NULL)'), ($$SELECT reserve('a', cost => -1)$$), ($$SELECT reserve('a', cost => 'NaN')$$), ($$SELECT reserve('a', cost => 'Infinity')$$),
-    ($$SELECT reserve('a', input_tokens => 1, output_tokens => -1)$$), ($$SELECT reserve('a', ttl => '0')$$), ($$SELECT reserve('a', ttl => NULL)$$), ($$SELECT reserve('a', ttl => '-1 hour')$$)
+    ($$SELECT reserve('a', input_tokens => 1, output_tokens => -1)$$), ($$SELECT reserve('a', cache_read_tokens => -1)$$), ($$SELECT reserve('a', cache_write_tokens => -1)$$),
+    ($$SELECT reserve('a', ttl => '0')$$), ($$SELECT reserve('a', ttl => NULL)$$), ($$SELECT reserve('a', ttl => '-1 hour')$$)
 ) AS wrong (statement);
 
 -- A role that may only insert settles what others have reserved; it may not reserve unless it is let.

@@ -62,6 +62,24 @@ SELECT is(pg_temp.fired('2026-05-01 00:40+00'), 'each b 100 2', 'then the other'
 SELECT is(pg_temp.fired('2026-05-01 01:05+00'), NULL, 'one has left the window');
 INSERT INTO execution_history (created_at, customer_id, section) VALUES ('2026-05-01 01:06+00', 'a', 'chat');
 SELECT is(pg_temp.fired('2026-05-01 01:07+00'), 'each a 100 2', 'and reaches it again');
+
+-- an alert recovers too where nothing is found: the subject has drained, or the budget has no amount
+CREATE FUNCTION pg_temp.standing() RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(concat_ws(' ', b.name, a.subject ->> 'customer_id', a.percent), ', ' ORDER BY a.alert_id)
+    FROM usage.budget_alerts AS a JOIN usage.budgets AS b USING (budget_id) WHERE a.recovered_at IS NULL AND b.name = 'each'
+$$;
+SELECT is(pg_temp.standing(), 'each b 100, each a 100', 'two alerts stand');
+SELECT is(pg_temp.fired('2026-05-01 03:00+00'), NULL, 'all have left the window');
+SELECT is(pg_temp.standing(), NULL, 'none stands');
+INSERT INTO execution_history (created_at, customer_id, section) VALUES ('2026-05-01 03:10+00', 'a', 'chat'), ('2026-05-01 03:10+00', 'a', 'chat');
+SELECT is(pg_temp.fired('2026-05-01 03:10+00'), 'each a 100 2', 'so it fires again');
+SELECT set_budget('each', amount => 'infinity') \gset
+SELECT is(pg_temp.fired('2026-05-01 03:11+00'), NULL, 'no limit');
+SELECT is(pg_temp.standing(), NULL, 'is not reached');
+SELECT set_budget('each', amount => 2) \gset
+SELECT is(pg_temp.fired('2026-05-01 03:12+00'), 'each a 100 2', 'a limit is');
+SELECT is(count(*), 2::bigint, 'alerts of other periods are left as they were') FROM budget_alerts AS a JOIN budgets AS b USING (budget_id)
+WHERE b.name = 'project' AND a.period_start = '2026-03-01' AND a.recovered_at IS NULL;
 SELECT set_budget('each', is_active => false) \gset
 
 -- ---- who is told, and how
@@ -104,6 +122,18 @@ SELECT is(render_template('{{a}}{{b}} {{c}}{{d', '{"a": "{{b}}", "b": "<&>''\""}
 SELECT is(render_template('', '{}', 'text'), '', 'an empty template');
 SELECT is(escape_text(E'a\r\nBcc: b\tc', 'line'), 'a Bcc: b c', 'a line');
 SELECT is(escape_text('ü/ä~', 'url'), '%C3%BC%2F%C3%A4~', 'a URL');
+SELECT is(render_template(E'{{a}}\n{{b}} {{c}}\n\n{{b}} {{a}}', '{"a": "1", "b": ""}', 'text'), E'1\n\n 1', 'a line without a value is left out');
+SELECT ok(mail ->> 'html' !~ 'href' AND mail ->> 'text' ~ E'went to foxtrot\\.\n$', 'so an e-mail without a link has no line for it')
+FROM (SELECT alert_payload('email', payload - 'link') AS mail FROM notifications WHERE channel = 'webhook') AS sent;
+
+-- a small amount has more digits
+INSERT INTO execution_history (created_at, customer_id, project_id, reported_cost) VALUES ('2026-06-01', 'c', 'tiny', 0.0036);
+SELECT set_budget('tiny', '{"project_id": "tiny"}', 0.004, thresholds => '{"80": []}') \gset
+SELECT set_budget('none', '{"project_id": "tiny"}', 0, thresholds => '{"80": []}') \gset
+SELECT is(string_agg(format('%s of %s, %s left', facts ->> 'spent', facts ->> 'amount', facts ->> 'remaining'), '; ' ORDER BY budget DESC),
+    '0.00360 of 0.00400, 0.00040 left; 0.00360 of 0.00000, -0.00360 left', 'small amounts')
+FROM check_budgets(true, '2026-06-02');
+
 UPDATE alert_templates SET text = 'only {{spent}}' WHERE channel = 'slack';
 SELECT is(alert_payload('slack', '{"spent": 1}'), '{"text": "only 1"}', 'templates are rows');
 DELETE FROM alert_templates;
@@ -123,5 +153,14 @@ UPDATE notifications SET attempts = n FROM (SELECT notification_id AS id, row_nu
 SELECT is(string_agg(round(extract(epoch FROM fail_notification(notification_id, 'no') - clock_timestamp()) / 60)::text, ' ' ORDER BY attempts), '1 2 4', 'minutes to the next attempt')
 FROM notifications WHERE claimed_by = 'you';
 SELECT is(count(*), 0::bigint, 'not before') FROM claim_notifications('you');
+
+-- one that kills whoever sends it is given up as one that fails
+UPDATE notifications SET due_at = '-infinity', attempts = 9 WHERE sent_at IS NULL;
+SELECT is(count(*), 3::bigint, 'a tenth attempt') FROM claim_notifications('you');
+UPDATE notifications SET due_at = '-infinity' WHERE sent_at IS NULL;
+SELECT is(count(*), 0::bigint, 'there is no eleventh') FROM claim_notifications('you');
+SELECT is(count(*), 3::bigint, 'they are dead letters') FROM notifications WHERE given_up_at IS NOT NULL AND attempts = 10 AND last_error = 'claimed and never heard of again';
+SELECT is(bool_and(retry_notification(notification_id)), true, 'and may be tried again') FROM notifications WHERE given_up_at IS NOT NULL;
+SELECT is(count(*), 3::bigint, 'then they are claimed') FROM claim_notifications('you');
 
 SELECT * FROM finish();

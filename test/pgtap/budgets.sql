@@ -81,6 +81,11 @@ SELECT set_budget('p', period => 'month') \gset
 SELECT is(get_budget('p') ->> 'length', NULL, 'and goes with its period');
 SELECT set_budget('p', cooldown => '1 hour') \gset
 SELECT is(array_agg(DISTINCT cooldown), '{01:00:00}', 'the cooldown of all thresholds') FROM budget_thresholds;
+SELECT set_budget('p', link => 'https://example.com') \gset
+SELECT set_budget('p', amount => 60) \gset
+SELECT is(get_budget('p') ->> 'link', 'https://example.com', 'a link stays');
+SELECT set_budget('p', link => '') \gset
+SELECT is(get_budget('p') -> 'link', 'null', 'until it is taken away');
 SELECT is(get_budget('nobody'), NULL, 'there is none of that name');
 
 SELECT throws_ok(statement, code, NULL, statement)
@@ -100,6 +105,9 @@ FROM (VALUES
     ($$SELECT set_budget('x', measure => 'happiness')$$, '23514'),
     ($$SELECT set_budget('x', on_unpriced => 'panic')$$, '23514'),
     ($$SELECT set_budget('x', anchor => 'infinity')$$, '23514'),
+    ($$SELECT set_budget('x', anchor => '10000-01-01')$$, '23514'),
+    ($$SELECT set_budget('x', period => 'rolling', length => '1001 years')$$, '23514'),
+    ($$SELECT budget_status(name => 'x')$$, 'P0002'),
     ($$SELECT set_budget('')$$, '23514'),
     ($$SELECT set_budget(NULL)$$, '23502'),
     ($$SELECT set_budget('x', thresholds => '{"0": []}')$$, '23514'),

@@ -22,7 +22,7 @@ SELECT cmp_ok(count(*) FILTER (WHERE lanname = 'c'), '>', 25::bigint, 'the exten
 -- Reservations lie in tables that no application may write, and a budget may cover more than the caller may see.
 SELECT set_eq($$
     SELECT signature::text FROM pg_temp.functions WHERE prosecdef
-$$, ARRAY['usage.reserve(text,text,text,text,text,text,text,text,text,text,numeric,bigint,bigint,interval)',
+$$, ARRAY['usage.reserve(text,text,text,text,text,text,text,text,text,text,numeric,bigint,bigint,interval,bigint,bigint,text,text,boolean)',
           'usage.settle(uuid,boolean)', 'usage.settle_reservation()'], 'no function is SECURITY DEFINER but for admission');
 
 SELECT is_empty($$

@@ -67,7 +67,9 @@ FROM (VALUES
     ($$SELECT set_objective('x', 'latency', 0.9)$$, '23514'), ($$SELECT set_objective('x', 'success', 0.9, '1 second')$$, '23514'),
     ($$SELECT set_objective('x', 'success', 1.1)$$, '23514'), ($$SELECT set_objective('x', 'success', 0)$$, '23514'),
     ($$SELECT set_objective('x', 'luck', 0.9)$$, '23514'), ($$SELECT set_objective('x', 'success', 0.9, scope => '{"planet": 1}')$$, '22023'),
-    ($$SELECT set_objective('x', 'latency', 0.9, '-1 second')$$, '23514'), ($$SELECT set_objective('x', 'success', 0.9, period => '0')$$, '23514')
+    ($$SELECT set_objective('x', 'latency', 0.9, '-1 second')$$, '23514'), ($$SELECT set_objective('x', 'success', 0.9, period => '0')$$, '23514'),
+    ($$SELECT objective_status('nobody')$$, 'P0002'), ($$SELECT objective_breaches('nobody', '2026-04-01')$$, 'P0002'),
+    ($$SELECT objective_breaches(NULL, '2026-04-01')$$, 'P0002')
 ) AS wrong (statement, code);
 
 SELECT * FROM finish();

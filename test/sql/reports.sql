@@ -91,6 +91,8 @@ SELECT * FROM summary(filter => '{"customer_id": true}');
 SELECT * FROM reconcile(NULL, NULL);
 SELECT * FROM reconcile('2025-01-02', '2025-01-01');
 SELECT * FROM summary('fortnight');
+SELECT * FROM summary('1000000 years');
+SELECT * FROM summary('99999999999 years');
 SELECT * FROM daily(time_zone => 'Mars/Olympus');
 
 -- which cells a read takes: only the cubes and the partitions that it needs

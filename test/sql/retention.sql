@@ -101,6 +101,22 @@ UPDATE reconciled_days SET checked_at = '-infinity' WHERE day = '2024-05-05';
 INSERT INTO reconciled_days SELECT day, now(), 0 FROM generate_series('2024-05-07'::timestamptz, now() + interval '1 day', '24 hours') AS day;
 SELECT day, differences FROM reconcile_days() ORDER BY day;
 
+-- ---- a budget that asks for what is gone does not silence the others
+
+SELECT set_budget('user of a model', '{"user_id": "user", "model": "echo"}', 1, 'lifetime', 'executions');
+SELECT set_budget('late', '{"customer_id": "late"}', 1, 'lifetime', 'executions', thresholds => '{"100": []}');
+-- which model it was takes what is gone
+SELECT set_budget('user', '{"user_id": "user"}', 1, 'lifetime', 'executions', thresholds => '{"100": []}');
+SELECT budget, spent, facts ->> 'recommendation' AS recommendation FROM check_budgets(true, '2024-06-01');
+SELECT budget, threshold FROM check_budgets(at => '2024-06-01');
+SELECT budget, spent, level, bar FROM budget_status(at => '2024-06-01');
+-- nor is it known to have recovered
+INSERT INTO budget_alerts (budget_id, subject, percent, period_start, fired_at, spent, amount)
+SELECT budget_id, '{}', 100, '-infinity', '2024-05-01', 1, 1 FROM budgets WHERE name = 'user of a model';
+SET client_min_messages = error;
+SELECT count(*) AS fired FROM check_budgets(at => '2024-06-02');
+SELECT name, recovered_at FROM budget_alerts JOIN budgets USING (budget_id) ORDER BY budget_id;
+
 -- ---- figures of raw executions, with a month that is kept and one that is going to be dropped: all, what is kept, or an error
 
 SET client_min_messages = warning;

@@ -48,6 +48,12 @@ like($node->safe_psql('postgres', q{SELECT DISTINCT reason FROM answers WHERE ru
 	qr/^budget "read_committed" of 5\.00 cost for \{"customer_id": "read_committed"\} has 0 spent and 5 reserved; asked for are 0\.10; it resets at \d{4}-\d\d-01 00:00:00\+00$/,
 	'a denial tells all');
 
+my $warning = '';
+$node->psql('postgres', q{BEGIN; DELETE FROM answers WHERE false; SELECT count(*) FROM answers; SELECT usage.reserve('nobody'); ROLLBACK}, stderr => \$warning);
+is($warning, '', 'a transaction that has not written may reserve');
+$node->psql('postgres', q{BEGIN; DELETE FROM answers WHERE run = 'serializable'; SELECT usage.reserve('nobody'); ROLLBACK}, stderr => \$warning);
+like($warning, qr/WARNING:  reserve\(\) in a transaction that has already written/, 'one that has is warned');
+
 # Recorded, they leave room for exactly what they did not use.
 $node->safe_psql('postgres', q{
 	INSERT INTO usage.execution_history (customer_id, cost, reservation_id)
@@ -89,15 +95,19 @@ END $$});
 $node->poll_query_until('postgres', q{SELECT sum(spent) = 0 FROM usage.budget_status() WHERE is_hard AND budget IN ('all', 'customer', 'projects', 'calls')})
   or BAIL_OUT('the budgets stay used up');
 
+# Who is so slow that the reservation may have expired records nothing: that would
+# count all the same, and could be too much. The execution has the identity of its
+# reservation.
 my $load = UsageLoad::script_file($node, 'load', q{
 \set customer random(1, 4)
 \set project random(1, 6)
 \set action random(1, 12)
-SELECT allowed::integer AS allowed, quote_nullable(reservation_id) AS reservation
+SELECT allowed::integer AS allowed, quote_nullable(reservation_id) AS reservation, quote_literal(now() + interval '2 seconds') AS deadline
 FROM usage.reserve('c' || :customer, 'p' || :project, cost => 0.10, ttl => '3 seconds') \gset
 \if :allowed
 \if :action <= 6
-INSERT INTO usage.execution_history (customer_id, project_id, cost, reservation_id) VALUES ('c' || :customer, 'p' || :project, 0.10 - :action / 100.0, :reservation);
+INSERT INTO usage.execution_history (customer_id, project_id, cost, reservation_id)
+SELECT 'c' || :customer, 'p' || :project, 0.10 - :action / 100.0, :reservation WHERE clock_timestamp() < :deadline;
 \elif :action <= 7
 BEGIN;
 INSERT INTO usage.execution_history (customer_id, project_id, cost, reservation_id) VALUES ('c' || :customer, 'p' || :project, 0.10, :reservation);
@@ -107,17 +117,18 @@ ROLLBACK;
 SELECT usage.release(:reservation);
 \elif :action <= 9
 BEGIN;
-INSERT INTO usage.execution_history (customer_id, project_id, cost, reservation_id) VALUES ('c' || :customer, 'p' || :project, 0.10, :reservation);
+INSERT INTO usage.execution_history (customer_id, project_id, cost, reservation_id)
+SELECT 'c' || :customer, 'p' || :project, 0.10, :reservation WHERE clock_timestamp() < :deadline;
 \sleep 3300 ms
 COMMIT;
 \elif :action <= 10
-INSERT INTO usage.execution_history (customer_id, project_id, status, reservation_id) VALUES ('c' || :customer, 'p' || :project, 'running', :reservation)
-RETURNING quote_literal(id) AS id, quote_literal(created_at) AS created_at \gset
+INSERT INTO usage.execution_history (id, customer_id, project_id, status, reservation_id)
+SELECT :reservation, 'c' || :customer, 'p' || :project, 'running', :reservation WHERE clock_timestamp() < :deadline;
 \sleep 100 ms
-UPDATE usage.execution_history SET status = 'success', reported_cost = 0.10 WHERE id = :id AND created_at = :created_at;
+UPDATE usage.execution_history SET status = 'success', reported_cost = 0.10 WHERE id = :reservation AND clock_timestamp() < :deadline;
 \endif
 \else
-INSERT INTO answers SELECT 'load', false WHERE :action = 1;
+INSERT INTO answers VALUES ('load', false);
 \endif
 });
 
@@ -131,7 +142,7 @@ sub start_load
 sub start_samples
 {
 	my ($seconds) = @_;
-	return UsageLoad::launch($node, 'psql', '-X', '-d', 'postgres', '-c', "CALL sample($seconds)");
+	return UsageLoad::launch($node, 'psql', '-X', '-d', 'postgres', '-c', 'SET statement_timeout = 0', '-c', "CALL sample($seconds)");
 }
 
 sub is_within

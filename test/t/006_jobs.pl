@@ -30,12 +30,19 @@ INSERT INTO usage.execution_history (customer_id, project_id, cost) VALUES ('c',
 # Without it, the lines of a crontab, which run as they are.
 my $lines = $node->safe_psql('postgres', q{SELECT crontab FROM usage.schedule_jobs('0 */6 * * *')});
 like($lines, qr{^0 \*/6 \* \* \* psql -XAtq -d 'postgres' -c 'SELECT usage\.check_budgets\(\)'$}m, 'a line of a crontab');
+my ($command) = $lines =~ /^(?:\S+ ){5}(.*check_budgets.*)$/m;
+{
+	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
+	($stdout, $stderr) = run_command([ 'sh', '-c', $command =~ s/\\%/%/gr ]);
+}
+is($stderr, '', 'it runs');
+is($node->safe_psql('postgres', q{DELETE FROM usage.budget_alerts RETURNING percent}), 80, 'and fires the alert');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM usage.job_status()}), 0, 'nothing is scheduled');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM usage.unschedule_jobs()}), 0, 'nor unscheduled');
 
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
-is($node->safe_psql('postgres', q{SELECT string_agg(job || ': ' || schedule || ': ' || command, ', ' ORDER BY job) FROM usage.schedule_jobs('0 */6 * * *') WHERE job_id IS NOT NULL AND crontab IS NULL AND job <> 'usage refresh'}),
-	'usage check: 0 */6 * * *: SELECT usage.check_budgets(), usage fold: * * * * *: SELECT usage.fold(), usage maintenance: 7 3 * * *: SELECT usage.create_partitions()',
+is($node->safe_psql('postgres', q{SELECT string_agg(job || ': ' || schedule || ': ' || command, ', ' ORDER BY job) FROM usage.schedule_jobs('0 */6 * * *') WHERE job_id IS NOT NULL AND crontab IS NULL}),
+	'usage check: 0 */6 * * *: SELECT usage.check_budgets(), usage fold: * * * * *: SELECT usage.fold(), usage maintenance: 7 3 * * *: SELECT usage.maintain(), usage refresh: 37 3 * * *: SELECT usage.refresh()',
 	'jobs are registered');
 $node->safe_psql('postgres', 'SELECT usage.schedule_jobs()');
 is($node->safe_psql('postgres', q{SELECT count(*), min(schedule) FROM cron.job WHERE jobname = 'usage check'}), '1|* * * * *', 'and changed by another call');
@@ -61,7 +68,7 @@ $node->restart;
 $node->safe_psql('postgres', 'DELETE FROM usage.budget_alerts; TRUNCATE cron.job_run_details');
 has_run('by worker');
 
-is($node->safe_psql('postgres', q{SELECT string_agg(job, ', ' ORDER BY job) FROM usage.unschedule_jobs() AS job WHERE job <> 'usage refresh'}), 'usage check, usage fold, usage maintenance', 'jobs are taken away');
+is($node->safe_psql('postgres', q{SELECT string_agg(job, ', ' ORDER BY job) FROM usage.unschedule_jobs() AS job}), 'usage check, usage fold, usage maintenance, usage refresh', 'jobs are taken away');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM cron.job}), 0, 'all of them');
 
 $node->stop;

@@ -245,5 +245,33 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM usage.notifications AS n,
 	'unless somebody says so');
 like(run_once(), qr/HTTP Error 500/, 'then it is');
 
+# ---- NOTIFY ---------------------------------------------------------------
+
+# It needs no sender. What says the same is heard once per transaction, whether it
+# is an alert or the call that wakes senders.
+my ($heard, $errors) = ('', '');
+my $listener = IPC::Run::start(
+	[ 'psql', '-X', '-h', $node->host, '-p', $node->port, '-d', 'postgres', '-c', 'LISTEN alerts', '-c', 'LISTEN usage_notifications',
+		'-c', q{DO 'BEGIN WHILE NOT EXISTS (SELECT FROM usage.budgets WHERE name = ''last'') LOOP PERFORM pg_sleep(0.02); END LOOP; END'} ],
+	'<', \undef, '>', \$heard, '2>', \$errors, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'DO %last%'}) or BAIL_OUT('the listener does not listen');
+$node->safe_psql('postgres', q{
+SELECT usage.set_budget('fourth', '{"project_id": "s"}', 1, thresholds => '{"80": ["notify:alerts"], "100": ["notify:alerts"]}');
+SELECT usage.set_budget('fifth', '{"project_id": "t"}', 1, thresholds => '{"100": ["email:ops@example.com"]}');
+BEGIN;
+INSERT INTO usage.execution_history (customer_id, project_id, cost) VALUES ('c', 's', 2);
+SELECT usage.check_budgets();
+INSERT INTO usage.execution_history (customer_id, project_id, cost) VALUES ('c', 't', 1);
+SELECT usage.check_budgets();
+COMMIT;
+});
+$node->safe_psql('postgres', q{SELECT usage.set_budget('last')});
+$listener->finish;
+is($errors, '', 'the listener has nothing to complain of');
+is(join("\n", sort map { s/ received from .*//r } grep { /^Asynchronous/ } split /\n/, $heard),
+	qq{Asynchronous notification "alerts" with payload "budget fourth: 200.0 % used, 2.00 of 1.00 USD"\nAsynchronous notification "usage_notifications"},
+	'NOTIFY arrives, each once');
+is($node->safe_psql('postgres', q{SELECT count(*), count(sent_at) FROM usage.notifications WHERE channel = 'notify'}), '2|2', 'of two alerts that say the same');
+
 $node->stop;
 done_testing();
