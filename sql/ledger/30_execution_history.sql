@@ -106,7 +106,7 @@ COMMENT ON COLUMN execution_history.reported_cost IS 'Cost that the caller gave'
 COMMENT ON COLUMN execution_history.shadow_cost IS 'What it would have cost without the customer''s own key';
 COMMENT ON COLUMN execution_history.price_id IS 'Price list that was applied';
 COMMENT ON COLUMN execution_history.price_status IS 'pending, priced, unpriced, byok or reported';
-COMMENT ON COLUMN execution_history.credited_cost IS 'Part of the cost that was given back by credit(); what counts in reports and bills is cost - credited_cost';
+COMMENT ON COLUMN execution_history.credited_cost IS 'Part of the cost that was given back by credit(); what counts in reports and bills is cost - credited_cost. Never more than cost: repricing lowers it to that';
 COMMENT ON COLUMN execution_history.metadata IS 'Anything else the application wants to keep';
 COMMENT ON COLUMN execution_history.deleted_at IS 'When set, the execution has left analytics; it stays for audit and in billed_cost; set by delete_execution()';
 COMMENT ON COLUMN execution_history.deleted_reason IS 'Why it was deleted';
