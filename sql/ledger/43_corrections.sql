@@ -18,7 +18,9 @@ BEGIN
     END IF;
     PERFORM FROM execution_history AS e WHERE e.id = delete_execution.id;
     IF NOT FOUND THEN
-        RAISE no_data_found USING MESSAGE = format('execution %s does not exist', delete_execution.id);
+        RAISE no_data_found USING
+            MESSAGE = format('execution %s does not exist', delete_execution.id),
+            HINT = 'It may be that of another ledger, or retention has dropped it.';
     END IF;
     RETURN false;
 END
@@ -39,7 +41,9 @@ BEGIN
     END IF;
     PERFORM FROM execution_history AS e WHERE e.id = undelete_execution.id;
     IF NOT FOUND THEN
-        RAISE no_data_found USING MESSAGE = format('execution %s does not exist', undelete_execution.id);
+        RAISE no_data_found USING
+            MESSAGE = format('execution %s does not exist', undelete_execution.id),
+            HINT = 'It may be that of another ledger, or retention has dropped it.';
     END IF;
     RETURN false;
 END

@@ -93,12 +93,14 @@ SET search_path FROM CURRENT
 AS $maintain$
 BEGIN
     PERFORM create_partitions_unless_busy();
+    WHILE forget_requests() > 0 LOOP
+    END LOOP;
     RETURN drop_expired_executions() + drop_expired_payloads();
 END
 $maintain$;
 
 COMMENT ON FUNCTION maintain() IS
-'What has to be done now and then: makes partitions ahead, and drops expired executions and payloads. Waits for nobody. Happens by itself, hourly while there is something to fold. Returns how many partitions and payloads it dropped.';
+'What has to be done now and then: makes partitions ahead, forgets old requests, and drops expired executions and payloads. Waits for nobody. Happens by itself within an hour of a write, unless usage_meter.fold_threshold is 0. Returns how many partitions and payloads it dropped.';
 
 -- Asked by read_query() where it is about to look at raw executions of [since, until), a part of the range it was asked for.
 CREATE FUNCTION has_raw(since timestamptz, until timestamptz, needed text[]) RETURNS boolean

@@ -10,6 +10,11 @@
  * does not see what is to be folded.  If no worker can be had, that is counted and
  * left to the next: reads are exact without folding.
  *
+ * Where little is written no such draw may succeed for months, but partitions have
+ * to be made and expired payloads dropped.  So a session looks with its first
+ * deltas for a ledger, and with the first after each hour, whether maintenance is
+ * overdue, and starts a worker for it.
+ *
  * A worker connects without a user, that is as the bootstrap superuser, looks up
  * whose ledger it is, and becomes that owner for the rest of its life, before it
  * runs anything of the ledger.  The restricted context keeps that code from
@@ -54,10 +59,12 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "compat.h"
 #include "ledger/fold_worker.h"
+#include "ledger/owner_query.h"
 
 /* Tells our locks from those of pg_advisory_lock(), which uses 1 and 2 there. */
 #define FOLD_LOCK_CLASS		0x756d
@@ -71,12 +78,14 @@
 
 PGDLLEXPORT void usage_meter_fold(Datum main_arg);
 
-/* What a transaction has appended to one table, and the draw that decides. */
+/* What a transaction has appended to one table, and what decides about a worker. */
 typedef struct FoldLot
 {
 	Oid			deltas;
 	int64		appended;
-	double		drawn;			/* from [0, 1) */
+	double		drawn;			/* for this transaction, from [0, 1) */
+	TimestampTz looked_at;		/* whether maintenance was overdue */
+	bool		is_overdue;		/* it was, and no worker was started since */
 } FoldLot;
 
 /* What a worker is told, in bgw_extra. */
@@ -96,9 +105,15 @@ typedef struct FoldLedger
 
 static int	fold_threshold = 10000;
 
-/* In TopTransactionContext; NIL whenever no transaction is open. */
+/* One for each table that the session has appended to, in TopMemoryContext. */
 static List *lots = NIL;
 static int64 refused_launches = 0;
+
+static OwnerQuery maintenance_overdue = {
+	.text =
+	"SELECT FROM %1$s.fold_state AS s WHERE s.maintained_at OPERATOR(pg_catalog.<) "
+	"(pg_catalog.now() OPERATOR(pg_catalog.-) '1 hour'::pg_catalog.interval)"
+};
 
 /* ---- in the session that writes ---- */
 
@@ -115,21 +130,38 @@ find_lot(Oid deltas)
 		if (lot->deltas == deltas)
 			return lot;
 	}
-	old_context = MemoryContextSwitchTo(TopTransactionContext);
+	old_context = MemoryContextSwitchTo(TopMemoryContext);
 	lot = palloc0(sizeof(FoldLot));
 	lot->deltas = deltas;
-	lot->drawn = pg_prng_double(&pg_global_prng_state);
 	lots = lappend(lots, lot);
 	MemoryContextSwitchTo(old_context);
 	return lot;
 }
 
+static void
+look_for_maintenance(FoldLot *lot, Relation deltas)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (lot->is_overdue || now - lot->looked_at < USECS_PER_HOUR)
+		return;
+	lot->looked_at = now;
+	lot->is_overdue = owner_query_run(&maintenance_overdue, deltas, NULL, NULL) > 0;
+}
+
 /* What a subtransaction takes back stays counted: then a worker may find less to do. */
 void
-fold_worker_note(Oid deltas, int64 appended)
+fold_worker_note(Relation deltas, int64 appended)
 {
-	if (fold_threshold > 0)
-		find_lot(deltas)->appended += appended;
+	FoldLot    *lot;
+
+	if (fold_threshold == 0)
+		return;
+	lot = find_lot(RelationGetRelid(deltas));
+	if (lot->appended == 0)
+		lot->drawn = pg_prng_double(&pg_global_prng_state);
+	lot->appended += appended;
+	look_for_maintenance(lot, deltas);
 }
 
 /* The transaction is committed: nothing here may raise an error. */
@@ -162,17 +194,18 @@ draw_lots(XactEvent event, void *arg)
 
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
-	if (event == XACT_EVENT_COMMIT)
+	foreach(cell, lots)
 	{
-		foreach(cell, lots)
-		{
-			FoldLot    *lot = lfirst(cell);
+		FoldLot    *lot = lfirst(cell);
 
-			if (lot->appended > lot->drawn * fold_threshold)
-				launch(lot->deltas);
+		if (event == XACT_EVENT_COMMIT && lot->appended > 0 &&
+			(lot->is_overdue || lot->appended > lot->drawn * fold_threshold))
+		{
+			launch(lot->deltas);
+			lot->is_overdue = false;
 		}
+		lot->appended = 0;
 	}
-	lots = NIL;
 }
 
 void
@@ -180,7 +213,7 @@ fold_worker_init(void)
 {
 	DefineCustomIntVariable("usage_meter.fold_threshold",
 							"Number of deltas after which, on average, they are folded in the background.",
-							"0 turns background folding off.",
+							"0 turns background folding and maintenance off.",
 							&fold_threshold, 10000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
 	RegisterXactCallback(draw_lots, NULL);
 }
