@@ -36,7 +36,11 @@ BEGIN
     LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
     IF NOT EXISTS (SELECT FROM execution_history_default
                    WHERE created_at >= date_trunc((SELECT partition_step FROM ledger), now(), 'UTC')) THEN
-        PERFORM create_partitions();
+        IF (SELECT partition_manager FROM ledger) = 'pg_partman' THEN
+            PERFORM run_partman();
+        ELSE
+            PERFORM create_partitions();
+        END IF;
     END IF;
 EXCEPTION WHEN lock_not_available THEN
     NULL;
@@ -44,7 +48,7 @@ END
 $create_partitions_unless_busy$;
 
 COMMENT ON FUNCTION create_partitions_unless_busy() IS
-'Makes the partitions of the coming months (weeks or days) if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
+'Makes the partitions of the coming months (weeks or days), or has pg_partman do it, if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
 
 -- The row of fold_state is what one fold holds against another.
 CREATE FUNCTION fold(max_deltas bigint DEFAULT 1000000) RETURNS bigint

@@ -98,7 +98,7 @@ measure_reconcile() { # ROUNDS
 		VACUUM ANALYZE;
 	EOF
 	for ((round = 1; round <= $1; round++)); do
-		measure reconcile 'SELECT metered.reconcile_days()'
+		measure reconcile "SELECT * FROM metered.reconcile('2026-01-01 00:00+00', '2026-01-02 00:00+00')"
 	done
 	report P5 "reconcile of $(thousands "$executions") executions of a day (by CPU $(thousands "$(per_second reconcile "$executions" cpu)"))" \
 		rows/s - "$(per_second reconcile "$executions")" '>=' 3500
