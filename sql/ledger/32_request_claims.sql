@@ -42,4 +42,4 @@ END
 $forget_requests$;
 
 COMMENT ON FUNCTION forget_requests(integer) IS
-'Removes claims older than ledger.request_retention, at most so many, and returns how many. maintain() calls it until it returns 0.';
+'Removes claims older than ledger.request_retention, at most so many, and returns how many. drop_expired() calls it until it returns 0.';

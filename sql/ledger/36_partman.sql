@@ -32,6 +32,7 @@ DECLARE
     step    text     := (SELECT partition_step FROM ledger);
     length  interval := '1 ' || step;
     made    record;
+    last    record;
 BEGIN
     IF partman_schema() IS NULL AND manager = 'pg_partman' THEN
         RAISE object_not_in_prerequisite_state USING
@@ -46,6 +47,12 @@ BEGIN
         RETURN;
     END IF;
 
+    -- it goes on from the last, which must be a whole one
+    LOOP
+        SELECT p.since, p.until INTO last FROM history_partitions AS p ORDER BY p.until DESC LIMIT 1;
+        EXIT WHEN last.since = date_trunc(step, last.since) AND last.until = last.since + length;
+        PERFORM create_partition(last.until::date);
+    END LOOP;
     FOR made IN
         SELECT p.partition, partition_name(p.since) AS name
         FROM history_partitions AS p JOIN pg_class AS c ON c.oid = p.partition
@@ -64,18 +71,26 @@ $register_with_partman$;
 COMMENT ON FUNCTION register_with_partman() IS
 'Tells pg_partman of the history, with all its partitions under the names that it looks for, or takes that back, by the setting of the ledger. Part of set_partitioning(). Raises 55000 where pg_partman is wanted and not installed.';
 
-CREATE FUNCTION run_partman() RETURNS void
+-- Not pinned to a search_path: pg_partman sets that of the session to what it finds.
+CREATE FUNCTION run_partman(partman_schema text, parent text) RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path FROM CURRENT
 SET timezone = 'UTC'
 AS $run_partman$
 BEGIN
-    EXECUTE format('SELECT %s.run_maintenance($1, false, false)', partman_schema()) USING partman_parent();
-    PERFORM add_history_triggers(p.partition)
-    FROM history_partitions AS p
-    WHERE NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = p.partition AND t.tgname = 'append_deltas_of_insert');
+    EXECUTE pg_catalog.format('SELECT %s.run_maintenance(%L, false, false)', partman_schema, parent);
 END
 $run_partman$;
 
-COMMENT ON FUNCTION run_partman() IS
-'Has pg_partman make the partitions of the coming months (weeks or days), and gives them the triggers that keep the rollups exact. Part of maintenance.';
+COMMENT ON FUNCTION run_partman(text, text) IS
+'Has pg_partman make the partitions of the coming months (weeks or days). Part of maintain().';
+
+CREATE FUNCTION complete_partitions() RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT add_history_triggers(p.partition)
+    FROM history_partitions AS p
+    WHERE NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = p.partition AND t.tgname = 'append_deltas_of_insert');
+END;
+
+COMMENT ON FUNCTION complete_partitions() IS
+'Gives partitions that pg_partman has made the triggers that keep the rollups exact. Part of maintain().';

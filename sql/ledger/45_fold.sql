@@ -24,31 +24,39 @@ COMMENT ON INDEX fold_state_pkey IS 'Keeps it at one row';
 
 INSERT INTO fold_state DEFAULT VALUES;
 
+CREATE FUNCTION partitions_are_due(manager text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $partitions_are_due$
+BEGIN
+    IF manager <> (SELECT l.partition_manager FROM ledger AS l) OR NOT EXISTS (SELECT FROM missing_partitions()) THEN
+        RETURN false;
+    END IF;
+    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
+    RETURN NOT EXISTS (SELECT FROM execution_history_default
+                       WHERE created_at >= date_trunc((SELECT partition_step FROM ledger), now(), 'UTC'));
+EXCEPTION WHEN lock_not_available THEN
+    RETURN false;
+END
+$partitions_are_due$;
+
+COMMENT ON FUNCTION partitions_are_due(text) IS
+'Has that manager to make partitions of the coming months (weeks or days), and can it without waiting? Not if one of them has rows to move or somebody uses the default partition at this moment; else locks it.';
+
 CREATE FUNCTION create_partitions_unless_busy() RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 AS $create_partitions_unless_busy$
 BEGIN
-    IF NOT EXISTS (SELECT FROM missing_partitions()) THEN
-        RETURN;
+    IF partitions_are_due('usage_meter') THEN
+        PERFORM create_partitions();
     END IF;
-    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
-    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
-    IF NOT EXISTS (SELECT FROM execution_history_default
-                   WHERE created_at >= date_trunc((SELECT partition_step FROM ledger), now(), 'UTC')) THEN
-        IF (SELECT partition_manager FROM ledger) = 'pg_partman' THEN
-            PERFORM run_partman();
-        ELSE
-            PERFORM create_partitions();
-        END IF;
-    END IF;
-EXCEPTION WHEN lock_not_available THEN
-    NULL;
 END
 $create_partitions_unless_busy$;
 
 COMMENT ON FUNCTION create_partitions_unless_busy() IS
-'Makes the partitions of the coming months (weeks or days), or has pg_partman do it, if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
+'Makes the partitions of the coming months (weeks or days) where nobody has to wait for it; else another fold will. Part of fold().';
 
 -- The row of fold_state is what one fold holds against another.
 CREATE FUNCTION fold(max_deltas bigint DEFAULT 1000000) RETURNS bigint

@@ -36,6 +36,8 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
@@ -64,7 +66,6 @@
 
 #include "compat.h"
 #include "ledger/fold_worker.h"
-#include "ledger/owner_query.h"
 
 /* Tells our locks from those of pg_advisory_lock(), which uses 1 and 2 there. */
 #define FOLD_LOCK_CLASS		0x756d
@@ -109,12 +110,6 @@ static int	fold_threshold = 10000;
 static List *lots = NIL;
 static int64 refused_launches = 0;
 
-static OwnerQuery maintenance_overdue = {
-	.text =
-	"SELECT FROM %1$s.fold_state AS s WHERE s.maintained_at OPERATOR(pg_catalog.<) "
-	"(pg_catalog.now() OPERATOR(pg_catalog.-) '1 hour'::pg_catalog.interval)"
-};
-
 /* ---- in the session that writes ---- */
 
 static FoldLot *
@@ -138,6 +133,44 @@ find_lot(Oid deltas)
 	return lot;
 }
 
+/*
+ * When the ledger was last maintained, as its table fold_state has it; now if it
+ * has none.  Read without a query: who writes an execution needs no right on that
+ * table, and must not be refused for it.
+ */
+static TimestampTz
+last_maintenance(Oid schema, TimestampTz now)
+{
+	Oid			relid = get_relname_relid("fold_state", schema);
+	AttrNumber	attnum = OidIsValid(relid) ? get_attnum(relid, "maintained_at") : InvalidAttrNumber;
+	TimestampTz last = now;
+	Relation	state;
+	Snapshot	snapshot;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+
+	if (attnum == InvalidAttrNumber || get_rel_relkind(relid) != RELKIND_RELATION ||
+		get_atttype(relid, attnum) != TIMESTAMPTZOID)
+		return now;
+	state = table_open(relid, AccessShareLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = table_beginscan(state, snapshot, 0, NULL);
+	slot = table_slot_create(state, NULL);
+	if (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, attnum, &isnull);
+
+		if (!isnull)
+			last = DatumGetTimestampTz(value);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(state, AccessShareLock);
+	return last;
+}
+
 static void
 look_for_maintenance(FoldLot *lot, Relation deltas)
 {
@@ -146,7 +179,7 @@ look_for_maintenance(FoldLot *lot, Relation deltas)
 	if (lot->is_overdue || now - lot->looked_at < USECS_PER_HOUR)
 		return;
 	lot->looked_at = now;
-	lot->is_overdue = owner_query_run(&maintenance_overdue, deltas, NULL, NULL) > 0;
+	lot->is_overdue = last_maintenance(RelationGetNamespace(deltas), now) < now - USECS_PER_HOUR;
 }
 
 /* What a subtransaction takes back stays counted: then a worker may find less to do. */

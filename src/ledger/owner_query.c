@@ -53,17 +53,17 @@ find_plan(OwnerQuery *query, Oid schema)
 }
 
 uint64
-owner_query_run(OwnerQuery *query, Relation ledger, Datum *values, const char *nulls)
+owner_query_run(OwnerQuery *query, Relation history, Datum *values, const char *nulls)
 {
 	Oid			user;
 	int			security;
 	uint64		processed;
 
 	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(ledger->rd_rel->relowner,
+	SetUserIdAndSecContext(history->rd_rel->relowner,
 						   security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	SPI_connect();
-	if (SPI_execute_snapshot(find_plan(query, RelationGetNamespace(ledger)), values, nulls,
+	if (SPI_execute_snapshot(find_plan(query, RelationGetNamespace(history)), values, nulls,
 							 GetLatestSnapshot(), InvalidSnapshot, false, false, 0) < 0)
 		elog(ERROR, "could not run a query on the ledger");
 	processed = SPI_processed;

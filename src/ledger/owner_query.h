@@ -31,10 +31,9 @@ typedef struct OwnerQuery
 
 /*
  * How many rows it found or changed.  It sees all that is committed by now and
- * all that this transaction has done, whatever its isolation level.  ledger is a
- * table of the ledger that belongs to its owner; nulls is that of
- * SPI_execute_plan.
+ * all that this transaction has done, whatever its isolation level.  nulls is
+ * that of SPI_execute_plan.
  */
-extern uint64 owner_query_run(OwnerQuery *query, Relation ledger, Datum *values, const char *nulls);
+extern uint64 owner_query_run(OwnerQuery *query, Relation history, Datum *values, const char *nulls);
 
 #endif							/* USAGE_METER_LEDGER_OWNER_QUERY_H */

@@ -50,9 +50,9 @@ SELECT matches(error_of('SELECT credit(2, ''why'', id_of(''a''))'), '^22003 ', '
 SELECT credit(-31, 'taken back', customer_id => 'ann') AS back \gset
 SELECT is(array_to_string(ARRAY[credited('a'), credited('b'), credited('c')], ' ', '-'), '8 - -', 'a negative one takes back, the largest first');
 SELECT is(billed('ann'), 52::numeric, 'and is billed again');
-SELECT results_eq('SELECT credit_id, amount, reason, credited_by::name, credited_at <= now(), execution_id = id_of(''a''), customer_id, since, until, executions FROM credits ORDER BY 1',
-    format($$VALUES (%s::bigint, 4::numeric, 'one', current_user, true, true, NULL, '-infinity'::timestamptz, 'infinity'::timestamptz, 1::bigint),
-                    (%s, 35, 'range', current_user, true, NULL, 'ann', '2020-01-01', '2020-02-01', 2), (%s, -31, 'taken back', current_user, true, NULL, 'ann', '-infinity', 'infinity', 2)$$,
+SELECT results_eq('SELECT credit_id, amount, reason, credited_by = current_user, credited_at <= now(), execution_id = id_of(''a''), customer_id, since, until, executions FROM credits ORDER BY 1',
+    format($$VALUES (%s::bigint, 4::numeric, 'one', true, true, true, NULL, '-infinity'::timestamptz, 'infinity'::timestamptz, 1::bigint),
+                    (%s, 35, 'range', true, true, NULL, 'ann', '2020-01-01', '2020-02-01', 2), (%s, -31, 'taken back', true, true, NULL, 'ann', '-infinity', 'infinity', 2)$$,
            :one, :range, :back), 'credits keeps who gave what to whom, and why');
 SELECT is_empty('SELECT * FROM reconcile()', 'reports follow');
 
@@ -97,8 +97,8 @@ SELECT is(error_of('SELECT allow_crediting(0, true)'), '42P01 there is no such h
 -- ---- never more than the cost
 
 SELECT set_price('acme', 'echo', input_per_million => 500000, valid_from => '-infinity') \gset
-SELECT rerate('-infinity', 'infinity', dry_run => false) \gset
-SELECT is(array_to_string(ARRAY[credited('a'), credited('d')], ' ', '-'), '5.0 1', 'a lower price takes with it what was credited beyond');
+SELECT count(*) FROM rerate('-infinity', 'infinity', dry_run => false) \gset
+SELECT is(array_to_string(ARRAY[credited('a'), credited('d')], ' ', '-'), '5 1', 'a lower price takes with it what was credited beyond');
 SELECT is(billed('ann'), 25::numeric, 'so that nothing becomes negative');
 SELECT credit(-5, 'taken back', execution_id => id_of('a')) \gset
 SELECT matches(error_of('SELECT credit(-0.5, ''why'', id_of(''a''))'), '^22003 ', 'no more than is left can be taken back');
@@ -114,9 +114,9 @@ SELECT is(undelete_execution(id_of('b')), false, 'what was not deleted cannot be
 SELECT is(delete_execution(id_of('b'), 'first'), true, 'deleted');
 SELECT is(delete_execution(id_of('b'), 'second'), false, 'once');
 SELECT is(deleted_reason, 'first', 'with the first reason') FROM execution_history WHERE project_id = 'b';
-SELECT is(format('%s %s %s', executions, cost, billed_cost), '2 10.0 25.0', 'it is billed and not counted') FROM summary('all', filter => '{"customer_id": "ann"}');
+SELECT is(format('%s %s %s', executions, cost, billed_cost), '2 15 30', 'it is billed and not counted') FROM summary('all', filter => '{"customer_id": "ann"}');
 SELECT is(undelete_execution(id_of('b')), true, 'and brought back');
-SELECT is(format('%s %s %s', executions, cost, billed_cost), '3 25.0 25.0', 'it is as before') FROM summary('all', filter => '{"customer_id": "ann"}');
+SELECT is(format('%s %s %s', executions, cost, billed_cost), '3 30 30', 'it is as before') FROM summary('all', filter => '{"customer_id": "ann"}');
 SELECT matches(error_of('SELECT ' || call), '^P0002 execution 00000000-0000-7000-8000-000000000000 does not exist$', 'an id that does not exist: ' || call)
 FROM unnest(ARRAY['delete_execution(''00000000-0000-7000-8000-000000000000'', ''why'')', 'undelete_execution(''00000000-0000-7000-8000-000000000000'')']) AS call;
 SELECT is_empty('SELECT * FROM reconcile()', 'nothing to reconcile');
