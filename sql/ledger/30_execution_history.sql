@@ -120,6 +120,30 @@ CREATE TRIGGER stamp_execution BEFORE INSERT OR UPDATE ON execution_history
     FOR EACH ROW EXECUTE FUNCTION stamp_execution();
 COMMENT ON TRIGGER stamp_execution ON execution_history IS 'Validates, completes and prices the row';
 
+-- What belongs together is expected together, or a filter by both is taken to find far fewer rows than it does.
+CREATE STATISTICS execution_history_customer_package_stats ON customer_id, package_id FROM execution_history;
+CREATE STATISTICS execution_history_provider_model_stats ON provider, model FROM execution_history;
+
+COMMENT ON STATISTICS execution_history_customer_package_stats IS 'Packages belong to customers';
+COMMENT ON STATISTICS execution_history_provider_model_stats IS 'Models belong to providers';
+
+CREATE FUNCTION enable_metadata_index(enabled boolean DEFAULT true) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $enable_metadata_index$
+BEGIN
+    IF enabled THEN
+        CREATE INDEX IF NOT EXISTS execution_history_metadata_idx ON execution_history USING gin (metadata jsonb_path_ops);
+        COMMENT ON INDEX execution_history_metadata_idx IS 'Executions whose metadata contain something (@>)';
+    ELSE
+        DROP INDEX IF EXISTS execution_history_metadata_idx;
+    END IF;
+END
+$enable_metadata_index$;
+
+COMMENT ON FUNCTION enable_metadata_index(boolean) IS
+'Makes, or with false drops, an index for metadata @> ''{...}'', off at first: it makes writes slower. Writers wait until it is made.';
+
 CREATE TABLE execution_payloads (
     execution_id  uuid        NOT NULL,
     created_at    timestamptz NOT NULL DEFAULT now(),
