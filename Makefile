@@ -76,6 +76,7 @@ LEDGER_SQL = \
 	sql/ledger/32_request_claims.sql \
 	sql/ledger/34_quarantine.sql \
 	sql/ledger/35_partitions.sql \
+	sql/ledger/36_partman.sql \
 	sql/ledger/38_filter.sql \
 	sql/ledger/40_rollups.sql \
 	sql/ledger/43_corrections.sql \

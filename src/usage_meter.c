@@ -18,9 +18,9 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "ledger/correction.h"
 #include "ledger/fold_worker.h"
 #include "ledger/quarantine.h"
-#include "ledger/rerate.h"
 #include "pricing/price_book.h"
 
 PG_MODULE_MAGIC;
@@ -33,6 +33,6 @@ _PG_init(void)
 	price_book_init();
 	fold_worker_init();
 	quarantine_init();
-	rerate_init();
+	correction_init();
 	MarkGUCPrefixReserved("usage_meter");
 }

@@ -78,3 +78,10 @@ AS 'MODULE_PATHNAME', 'allow_rerating';
 
 COMMENT ON FUNCTION allow_rerating(regclass, boolean) IS
 'Lets UPDATEs of a ledger''s history stamp the current price on settled executions until the end of the transaction, or ends that; part of rerate(). Raises 42501 for all but the owner of the history.';
+
+CREATE FUNCTION allow_crediting(history regclass, allowed boolean) RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'allow_crediting';
+
+COMMENT ON FUNCTION allow_crediting(regclass, boolean) IS
+'Lets UPDATEs of a ledger''s history change credited_cost until the end of the transaction, or ends that; part of credit(). Raises 42501 for all but the owner of the history.';

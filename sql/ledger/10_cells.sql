@@ -82,6 +82,7 @@ CREATE TABLE ledger (
     max_page           integer     NOT NULL DEFAULT 500 CHECK (max_page BETWEEN 1 AND 1000),
     made_at            timestamptz NOT NULL DEFAULT now(),
     partition_step     text        NOT NULL DEFAULT 'month' CHECK (partition_step IN ('month', 'week', 'day')),
+    partition_manager  text        NOT NULL DEFAULT 'usage_meter' CHECK (partition_manager IN ('usage_meter', 'pg_partman')),
     request_retention  interval    NOT NULL DEFAULT '90 days'
 );
 
@@ -92,6 +93,7 @@ COMMENT ON COLUMN ledger.currency IS 'The one currency of all its prices and cos
 COMMENT ON COLUMN ledger.max_page IS 'Rows that a page of executions has at most, up to 1,000';
 COMMENT ON COLUMN ledger.made_at IS 'When the ledger was made';
 COMMENT ON COLUMN ledger.partition_step IS 'How long a partition of execution_history that is made from now on is: month, week or day';
+COMMENT ON COLUMN ledger.partition_manager IS 'What makes partitions ahead: usage_meter or pg_partman';
 COMMENT ON COLUMN ledger.request_retention IS 'How long a request_id is remembered: a repetition that comes later is a new execution';
 COMMENT ON INDEX ledger_pkey IS 'Keeps it at one row';
 

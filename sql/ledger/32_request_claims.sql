@@ -18,7 +18,7 @@ COMMENT ON COLUMN request_claims.customer_id IS 'Customer of the execution when 
 COMMENT ON COLUMN request_claims.source IS 'Its source, '''' if none';
 COMMENT ON COLUMN request_claims.request_id IS 'Its request_id';
 COMMENT ON COLUMN request_claims.fingerprint IS '64-bit hash of what the caller said: all columns but id, created_at and recorded_at, before anything was stamped';
-COMMENT ON COLUMN request_claims.execution_id IS 'id of the execution. A claim whose execution is gone, because it was deleted or never came to be, is free.';
+COMMENT ON COLUMN request_claims.execution_id IS 'id of the execution. A claim whose execution is gone, because it was deleted or never came to be, is free; not if it is older than what retention has dropped.';
 COMMENT ON COLUMN request_claims.created_at IS 'Its created_at when it was inserted';
 COMMENT ON COLUMN request_claims.claimed_at IS 'When it was claimed: start of the transaction';
 COMMENT ON INDEX request_claims_pkey IS 'Each request once';
@@ -42,4 +42,4 @@ END
 $forget_requests$;
 
 COMMENT ON FUNCTION forget_requests(integer) IS
-'Removes claims older than ledger.request_retention, at most so many, and returns how many. To be called by maintenance until it returns 0.';
+'Removes claims older than ledger.request_retention, at most so many, and returns how many. drop_expired() calls it until it returns 0.';

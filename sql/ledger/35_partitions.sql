@@ -27,6 +27,16 @@ END;
 
 COMMENT ON FUNCTION has_partition(date) IS 'Is the beginning of that UTC day in a partition other than the default one?';
 
+CREATE FUNCTION partition_name(starts timestamptz) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT concat('execution_history_', CASE l.partition_manager WHEN 'pg_partman' THEN 'p' END,
+                  to_char(starts AT TIME ZONE 'UTC', CASE l.partition_step WHEN 'month' THEN 'YYYY_MM' ELSE 'YYYY_MM_DD' END))
+    FROM ledger AS l;
+END;
+
+COMMENT ON FUNCTION partition_name(timestamptz) IS 'Name of the partition that begins then, as pg_partman would name it where it manages them';
+
 -- Locks. Attaching a partition locks the default partition against everyone, because its rows are looked through and its
 -- constraint changes. Where rows are moved out of it, the whole history is locked, and before anything else: a statement
 -- that is planned already knows nothing of the new partition, and would miss the moved rows or be refused. Rows may come
@@ -60,7 +70,7 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    partition := quote_ident('execution_history_' || to_char(starts, CASE step WHEN 'month' THEN 'YYYY_MM' ELSE 'YYYY_MM_DD' END));
+    partition := quote_ident(partition_name(starts));
     EXECUTE format('CREATE TABLE %s (LIKE execution_history INCLUDING ALL)', partition);
     PERFORM move_default_rows(partition::regclass, starts, ends);
     PERFORM add_history_triggers(partition::regclass);
@@ -156,7 +166,7 @@ $create_partitions$;
 COMMENT ON FUNCTION create_partitions(integer) IS
 'Makes the partitions of the current UTC month (week or day) and of so many ahead that do not exist yet, and returns them. fold() does the same when nobody has to wait for it.';
 
-CREATE FUNCTION set_partitioning(step text) RETURNS void
+CREATE FUNCTION set_partitioning(step text, manager text DEFAULT 'usage_meter') RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 AS $set_partitioning$
@@ -169,8 +179,13 @@ BEGIN
             MESSAGE = format('unknown step %L', step),
             HINT = 'Partitions hold a month, a week or a day.';
     END IF;
+    IF manager IS NULL OR manager NOT IN ('usage_meter', 'pg_partman') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('unknown manager of partitions %L', manager),
+            HINT = 'Partitions are made by usage_meter or pg_partman.';
+    END IF;
     LOCK TABLE execution_history IN ACCESS EXCLUSIVE MODE;
-    UPDATE ledger SET partition_step = step;
+    UPDATE ledger SET partition_step = step, partition_manager = manager;
     FOR coming IN SELECT p.partition FROM history_partitions AS p WHERE p.since > now() LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', coming) INTO is_used;
         IF NOT is_used THEN
@@ -178,11 +193,12 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM create_partitions();
+    PERFORM register_with_partman();
 END
 $set_partitioning$;
 
-COMMENT ON FUNCTION set_partitioning(text) IS
-'Says whether the partitions to come hold a UTC month (the default), a week from Monday, or a day. Those there are stay, but for empty ones of the future. Waits for all transactions that use the history. Raises 22023 for another step.';
+COMMENT ON FUNCTION set_partitioning(text, text) IS
+'Says whether the partitions to come hold a UTC month (the default), a week from Monday, or a day, and whether usage_meter makes them ahead or pg_partman, which must be installed for that. Those there are stay, but for empty ones of the future; for pg_partman they get the names that it looks for. Waits for all transactions that use the history. Raises 22023 for another step or manager, 55000 without pg_partman.';
 
 CREATE TABLE execution_history_default (LIKE execution_history INCLUDING ALL);
 SELECT add_history_triggers('execution_history_default');

@@ -18,7 +18,9 @@ BEGIN
     END IF;
     PERFORM FROM execution_history AS e WHERE e.id = delete_execution.id;
     IF NOT FOUND THEN
-        RAISE no_data_found USING MESSAGE = format('execution %s does not exist', delete_execution.id);
+        RAISE no_data_found USING
+            MESSAGE = format('execution %s does not exist', delete_execution.id),
+            HINT = 'It may be that of another ledger, or retention has dropped it.';
     END IF;
     RETURN false;
 END
@@ -39,7 +41,9 @@ BEGIN
     END IF;
     PERFORM FROM execution_history AS e WHERE e.id = undelete_execution.id;
     IF NOT FOUND THEN
-        RAISE no_data_found USING MESSAGE = format('execution %s does not exist', undelete_execution.id);
+        RAISE no_data_found USING
+            MESSAGE = format('execution %s does not exist', undelete_execution.id),
+            HINT = 'It may be that of another ledger, or retention has dropped it.';
     END IF;
     RETURN false;
 END
@@ -99,6 +103,7 @@ BEGIN
             HINT = 'The amount is a number other than 0: negative takes a credit back. The reason is kept with it.';
     END IF;
 
+    PERFORM @extschema@.allow_crediting('execution_history', true);
     -- all in question are locked, so that two credits at a time cannot give the same cost back twice; most expensive first,
     -- so that few are touched
     WITH billed AS MATERIALIZED (
@@ -123,6 +128,7 @@ BEGIN
         RETURNING s.part
     )
     SELECT sum(u.part), count(*) INTO credited, touched FROM updated AS u;
+    PERFORM @extschema@.allow_crediting('execution_history', false);
 
     IF credited IS DISTINCT FROM abs(amount) THEN
         RAISE numeric_value_out_of_range USING
@@ -139,4 +145,4 @@ END
 $credit$;
 
 COMMENT ON FUNCTION credit(numeric, text, uuid, text, timestamptz, timestamptz) IS
-'Gives back an amount of what was billed for one execution, or for the executions of a customer created in [since, until), the most expensive first: it leaves cost and billed_cost in their period and dimensions, and each execution tells it in credited_cost. A negative amount takes a credit back. Returns the credit_id in credits. Raises 22003 for more than was billed, or credited.';
+'Gives back an amount of what was billed for one execution, or for the executions of a customer created in [since, until), the most expensive first: it leaves cost and billed_cost in their period and dimensions, and each execution tells it in credited_cost. A negative amount takes a credit back. Returns the credit_id in credits. The only way to change credited_cost, but that a new price lower than what was credited takes the rest of the credit with it. For the owner of the ledger (42501). Raises 22003 for more than was billed, or credited.';

@@ -8,7 +8,7 @@ CREATE TABLE fold_state (
     last_folded       bigint,
     last_seconds      numeric,
     refused_launches  bigint      NOT NULL DEFAULT 0,
-    maintained_at     timestamptz NOT NULL DEFAULT '-infinity'
+    maintained_at     timestamptz NOT NULL DEFAULT now()
 );
 
 COMMENT ON TABLE fold_state IS 'One row: what folding has done. A fold locks it, so that there is one at a time.';
@@ -19,32 +19,44 @@ COMMENT ON COLUMN fold_state.last_at IS 'When the last of them began';
 COMMENT ON COLUMN fold_state.last_folded IS 'Deltas that it folded';
 COMMENT ON COLUMN fold_state.last_seconds IS 'How long it took, in seconds';
 COMMENT ON COLUMN fold_state.refused_launches IS 'Background workers that the server had no slot for, as far as sessions could tell later';
-COMMENT ON COLUMN fold_state.maintained_at IS 'When background maintenance was last done';
+COMMENT ON COLUMN fold_state.maintained_at IS 'When background maintenance was last done; at first, when the ledger was made';
 COMMENT ON INDEX fold_state_pkey IS 'Keeps it at one row';
 
 INSERT INTO fold_state DEFAULT VALUES;
+
+CREATE FUNCTION partitions_are_due(manager text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path FROM CURRENT
+AS $partitions_are_due$
+BEGIN
+    IF manager <> (SELECT l.partition_manager FROM ledger AS l) OR NOT EXISTS (SELECT FROM missing_partitions()) THEN
+        RETURN false;
+    END IF;
+    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
+    RETURN NOT EXISTS (SELECT FROM execution_history_default
+                       WHERE created_at >= date_trunc((SELECT partition_step FROM ledger), now(), 'UTC'));
+EXCEPTION WHEN lock_not_available THEN
+    RETURN false;
+END
+$partitions_are_due$;
+
+COMMENT ON FUNCTION partitions_are_due(text) IS
+'Has that manager to make partitions of the coming months (weeks or days), and can it without waiting? Not if one of them has rows to move or somebody uses the default partition at this moment; else locks it.';
 
 CREATE FUNCTION create_partitions_unless_busy() RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
 AS $create_partitions_unless_busy$
 BEGIN
-    IF NOT EXISTS (SELECT FROM missing_partitions()) THEN
-        RETURN;
-    END IF;
-    LOCK TABLE ONLY execution_history IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
-    LOCK TABLE execution_history_default IN ACCESS EXCLUSIVE MODE NOWAIT;
-    IF NOT EXISTS (SELECT FROM execution_history_default
-                   WHERE created_at >= date_trunc((SELECT partition_step FROM ledger), now(), 'UTC')) THEN
+    IF partitions_are_due('usage_meter') THEN
         PERFORM create_partitions();
     END IF;
-EXCEPTION WHEN lock_not_available THEN
-    NULL;
 END
 $create_partitions_unless_busy$;
 
 COMMENT ON FUNCTION create_partitions_unless_busy() IS
-'Makes the partitions of the coming months (weeks or days) if none of them has rows to move and nobody uses the default partition at this moment; else another fold will. Part of fold().';
+'Makes the partitions of the coming months (weeks or days) where nobody has to wait for it; else another fold will. Part of fold().';
 
 -- The row of fold_state is what one fold holds against another.
 CREATE FUNCTION fold(max_deltas bigint DEFAULT 1000000) RETURNS bigint
@@ -158,13 +170,19 @@ SELECT pending.deltas AS backlog,
        s.last_at, s.last_folded, s.last_seconds,
        round(s.last_folded / nullif(s.last_seconds, 0)) AS last_per_second,
        s.refused_launches,
-       pg_relation_size('usage_deltas') / current_setting('block_size')::bigint AS delta_pages,
+       size.pages AS delta_pages,
+       -- a scalar query, so that each page is looked up by itself, and no further than its first delta
+       (SELECT count(*) FROM generate_series(0, size.pages - 1) AS page (number)
+        WHERE (SELECT true FROM usage_deltas AS d
+               WHERE d.ctid >= format('(%s,0)', page.number)::tid AND d.ctid < format('(%s,0)', page.number + 1)::tid
+               LIMIT 1) IS NULL) AS dead_pages,
        pg_stat_get_dead_tuples('usage_deltas'::regclass) AS dead_deltas,
        (SELECT now() - min(a.xact_start) FROM pg_stat_activity AS a
         WHERE a.datname = current_database() AND a.backend_xmin IS NOT NULL) AS oldest_snapshot,
        s.maintained_at
 FROM fold_state AS s
-CROSS JOIN (SELECT count(*) AS deltas, min(d.bucket) AS oldest_bucket FROM usage_deltas AS d) AS pending;
+CROSS JOIN (SELECT count(*) AS deltas, min(d.bucket) AS oldest_bucket FROM usage_deltas AS d) AS pending
+CROSS JOIN (SELECT pg_relation_size('usage_deltas') / current_setting('block_size')::bigint AS pages) AS size;
 
 COMMENT ON VIEW fold_status IS 'How folding gets on: one row';
 COMMENT ON COLUMN fold_status.backlog IS 'Deltas that are committed and not folded';
@@ -178,9 +196,10 @@ COMMENT ON COLUMN fold_status.last_seconds IS 'How long it took, in seconds';
 COMMENT ON COLUMN fold_status.last_per_second IS 'Its rate, in deltas a second';
 COMMENT ON COLUMN fold_status.refused_launches IS 'Background workers that the server had no slot for';
 COMMENT ON COLUMN fold_status.delta_pages IS 'Size of usage_deltas in pages, dead ones included';
+COMMENT ON COLUMN fold_status.dead_pages IS 'Those of them without a delta that waits: they hold folded ones, or are free for writers to fill again';
 COMMENT ON COLUMN fold_status.dead_deltas IS 'Folded deltas that vacuum has not removed, as the statistics have it';
 COMMENT ON COLUMN fold_status.oldest_snapshot IS 'Age of the oldest transaction with a snapshot, which keeps vacuum from removing what was folded since; of the caller''s own role only, unless it may read all statistics';
-COMMENT ON COLUMN fold_status.maintained_at IS 'When background maintenance was last done';
+COMMENT ON COLUMN fold_status.maintained_at IS 'When background maintenance was last done; at first, when the ledger was made';
 
 CREATE FUNCTION usage_version() RETURNS bigint
 LANGUAGE sql STABLE

@@ -87,18 +87,31 @@ $drop_expired_payloads$;
 COMMENT ON FUNCTION drop_expired_payloads() IS
 'Deletes the payloads that are older than is kept, and returns how many';
 
-CREATE FUNCTION maintain() RETURNS bigint
+CREATE FUNCTION drop_expired() RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
-AS $maintain$
+AS $drop_expired$
 BEGIN
-    PERFORM create_partitions_unless_busy();
+    WHILE forget_requests() > 0 LOOP
+    END LOOP;
     RETURN drop_expired_executions() + drop_expired_payloads();
 END
-$maintain$;
+$drop_expired$;
+
+COMMENT ON FUNCTION drop_expired() IS
+'Forgets old requests, and drops expired executions and payloads. Returns how many partitions and payloads. Part of maintain().';
+
+CREATE FUNCTION maintain() RETURNS bigint
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT create_partitions_unless_busy();
+    SELECT CASE WHEN partitions_are_due('pg_partman') THEN run_partman(partman_schema(), partman_parent()) END;
+    SELECT complete_partitions();
+    SELECT drop_expired();
+END;
 
 COMMENT ON FUNCTION maintain() IS
-'What has to be done now and then: makes partitions ahead, and drops expired executions and payloads. Waits for nobody. Happens by itself, hourly while there is something to fold. Returns how many partitions and payloads it dropped.';
+'What has to be done now and then: makes partitions ahead, forgets old requests, and drops expired executions and payloads. Waits for nobody. Happens by itself within an hour of a write, unless usage_meter.fold_threshold is 0. Returns how many partitions and payloads it dropped.';
 
 -- Asked by read_query() where it is about to look at raw executions of [since, until), a part of the range it was asked for.
 CREATE FUNCTION has_raw(since timestamptz, until timestamptz, needed text[]) RETURNS boolean

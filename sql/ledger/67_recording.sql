@@ -62,7 +62,8 @@ CREATE FUNCTION log_execution(
     started_at          timestamptz DEFAULT NULL,
     completed_at        timestamptz DEFAULT NULL,
     created_at          timestamptz DEFAULT now(),
-    metadata            jsonb       DEFAULT NULL
+    metadata            jsonb       DEFAULT NULL,
+    reservation_id      uuid        DEFAULT NULL
 ) RETURNS TABLE (outcome text, execution_id uuid, total_tokens bigint, cost numeric, price_status text)
 LANGUAGE plpgsql VOLATILE
 SET search_path FROM CURRENT
@@ -76,13 +77,13 @@ BEGIN
         output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, queue_time_ms, project_id, section, user_id,
         api_key_id, environment, source, request_id, error_code, error_message, byok, pricing_model, reported_cost,
         token_source, started_at, completed_at, created_at, metadata, usage, units, api, service_tier, region, response_id,
-        cache_write_1h_tokens)
+        cache_write_1h_tokens, reservation_id)
     VALUES (
         id, customer_id, package_id, package_name, status, duration_ms, customer_tier, provider, model, input_tokens,
         output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, queue_time_ms, project_id, section, user_id,
         api_key_id, environment, source, request_id, error_code, error_message, byok, pricing_model, reported_cost,
         token_source, started_at, completed_at, created_at, metadata, usage, units, api, service_tier, region, response_id,
-        cache_write_1h_tokens)
+        cache_write_1h_tokens, reservation_id)
     RETURNING 'accepted', e.id, e.total_tokens, e.cost, e.price_status
     INTO outcome, execution_id, total_tokens, cost, price_status;
 
@@ -184,7 +185,8 @@ BEGIN
     IF jsonb_typeof(record) <> 'object' THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'a record is not a JSON object',
-            DETAIL = format('It is of type %s.', jsonb_typeof(record));
+            DETAIL = format('It is of type %s.', jsonb_typeof(record)),
+            HINT = 'Its members are named like the columns of execution_history. An array holds several records.';
     END IF;
 
     SELECT coalesce(jsonb_object_agg(member.key, member.value), '{}') INTO record
@@ -196,6 +198,7 @@ BEGIN
     IF FOUND THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('%s is not a single value', field),
+            HINT = 'Objects and arrays are for columns that hold JSON, such as metadata.',
             COLUMN = field;
     END IF;
 

@@ -102,8 +102,11 @@ BEGIN ATOMIC
         FROM (SELECT min(c.bucket) AS first FROM usage_cubes AS c WHERE c.cube = 'system_day') AS folded,
              (SELECT min(floor_day(e.created_at)) AS first FROM execution_history_default AS e) AS stray,
              (SELECT min(p.since) AS first FROM history_partitions AS p WHERE p.since > '-infinity') AS partitioned,
+             (SELECT max(c.bucket) AS last FROM usage_cubes AS c WHERE c.cube = 'system_day' AND c.bucket > now()) AS to_come,
+             (SELECT max(e.created_at) AS last FROM execution_history AS e WHERE e.created_at > now()) AS dated_ahead,
              retention AS r,
-             generate_series(greatest(least(folded.first, stray.first, partitioned.first), r.dropped_until), now(), interval '24 hours') AS day
+             generate_series(greatest(least(folded.first, stray.first, partitioned.first), r.dropped_until),
+                             greatest(now(), to_come.last, dated_ahead.last), interval '24 hours') AS day
         LEFT JOIN reconciled_days AS known USING (day)
         WHERE r.table_name = 'execution_history'
         ORDER BY known.checked_at NULLS FIRST, day
@@ -113,7 +116,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION reconcile_days(integer) IS
-'Reconciles so many UTC days: first those never looked at, then those longest ago. Called in a loop it goes round all days, a transaction each, and goes on where it was stopped. Returns the days with their number of differences.';
+'Reconciles so many UTC days: first those never looked at, then those longest ago. Called in a loop it goes round all days, a transaction each, and goes on where it was stopped; days to come for which there are executions are among them. Returns the days with their number of differences.';
 
 -- A day in one statement, hence in one snapshot: what a writer commits meanwhile stays a delta.
 CREATE FUNCTION rebuild_rollups(since timestamptz, until timestamptz) RETURNS bigint

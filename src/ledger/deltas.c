@@ -527,7 +527,7 @@ close_deltas(DeltaTable *table)
 	write_slots(table);
 	for (i = 0; i < SLOTS_MAX && table->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(table->slots[i]);
-	fold_worker_note(RelationGetRelid(table->relation), table->appended);
+	fold_worker_note(table->relation, table->appended);
 	table_close(table->relation, NoLock);
 }
 

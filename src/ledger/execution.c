@@ -123,6 +123,6 @@ execution_refuse(const Execution *row, HistoryColumn column, Refusal refusal)
 				 errtablecol(row->relation, attnum)));
 	if (execution_is_refused(row))
 		return;
-	refusal.column = NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
-	*row->refusal = refusal;
+	row->refusal->reason = refusal;
+	row->refusal->column = NameStr(TupleDescAttr(RelationGetDescr(row->relation), attnum - 1)->attname);
 }

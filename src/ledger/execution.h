@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "ledger/columns.h"
+#include "pricing/refusal.h"
 
 /*
  * Limits of what a row may say.  Dimensions are keys of an index whose rows are
@@ -63,18 +64,12 @@ extern const char *const status_names[EXECUTION_STATUSES];
 extern const char *const token_source_names[TOKEN_SOURCES];
 extern const char *const price_status_names[PRICE_STATUSES];
 
-/*
- * Why a row is not accepted: what an error would say.  The column is the one to
- * blame.
- */
-typedef struct Refusal
+/* Why a row is not accepted, and the column to blame. */
+typedef struct RowRefusal
 {
-	int			sqlstate;		/* 0: the row is accepted */
+	Refusal		reason;
 	const char *column;
-	const char *message;
-	const char *detail;
-	const char *hint;
-} Refusal;
+} RowRefusal;
 
 /*
  * The row: all columns of the table, and where ours are among them.  A refusal
@@ -86,13 +81,13 @@ typedef struct Execution
 	const AttrNumber *attnums;	/* by HistoryColumn */
 	Datum	   *values;
 	bool	   *nulls;
-	Refusal    *refusal;
+	RowRefusal *refusal;
 } Execution;
 
 static inline bool
 execution_is_refused(const Execution *row)
 {
-	return row->refusal != NULL && row->refusal->sqlstate != 0;
+	return row->refusal != NULL && is_refused(&row->refusal->reason);
 }
 
 static inline bool

@@ -46,7 +46,7 @@ execution_has_usage(const Execution *row)
 	return execution_has_tokens(row) || !execution_is_null(row, HISTORY_UNITS);
 }
 
-/* Raises an error if units are no such object, or a part is more than the whole. */
+/* Refuses units that are no such object, and a part that is more than the whole. */
 Usage
 execution_usage(const Execution *row)
 {
@@ -54,13 +54,16 @@ execution_usage(const Execution *row)
 		.service_tier = execution_text(row, HISTORY_SERVICE_TIER),
 		.region = execution_text(row, HISTORY_REGION)
 	};
+	Refusal		refusal = {0};
 	int			i;
 
 	for (i = 0; i < EXECUTION_COUNTS; i++)
 		usage.tokens[execution_counts[i].kind] = execution_int64(row, execution_counts[i].column);
 	if (!execution_is_null(row, HISTORY_UNITS))
-		usage_add_units(&usage, DatumGetJsonbP(execution_value(row, HISTORY_UNITS)));
-	usage_check_parts(&usage);
+		usage_add_units(&usage, DatumGetJsonbP(execution_value(row, HISTORY_UNITS)), &refusal);
+	usage_check_parts(&usage, &refusal);
+	if (is_refused(&refusal))
+		execution_refuse(row, HISTORY_UNITS, refusal);
 	return usage;
 }
 
@@ -88,6 +91,7 @@ book_cost(Execution *row, const Usage *usage)
 		.at = DatumGetTimestampTz(execution_value(row, HISTORY_CREATED_AT))
 	};
 	const PriceList *list;
+	Refusal		refusal = {0};
 	Numeric		cost;
 
 	if (!execution_has_usage(row) || key.provider == NULL || key.model == NULL)
@@ -95,7 +99,9 @@ book_cost(Execution *row, const Usage *usage)
 	list = price_book_find(&key);
 	if (list == NULL)
 		return NULL;
-	cost = usage_cost(list, usage);
+	cost = usage_cost(list, usage, &refusal);
+	if (is_refused(&refusal))
+		execution_refuse(row, HISTORY_UNITS, refusal);
 	if (cost != NULL)
 		execution_set(row, HISTORY_PRICE_ID, Int64GetDatum(list->price_id));
 	return cost;

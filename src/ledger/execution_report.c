@@ -40,10 +40,12 @@ static UsageReport
 read_report(const Execution *row)
 {
 	UsageReport report;
+	Refusal		refusal = {0};
 
-	memset(&report, 0, sizeof(report));
 	usage_report_read(DatumGetJsonbP(execution_value(row, HISTORY_USAGE)),
-					  execution_text(row, HISTORY_PROVIDER), execution_text(row, HISTORY_API), &report);
+					  execution_text(row, HISTORY_PROVIDER), execution_text(row, HISTORY_API), &refusal, &report);
+	if (is_refused(&refusal))
+		execution_refuse(row, HISTORY_USAGE, refusal);
 	return report;
 }
 
@@ -120,6 +122,8 @@ execution_read_report(Execution *row)
 	if (execution_is_null(row, HISTORY_USAGE))
 		return;
 	report = read_report(row);
+	if (execution_is_refused(row))
+		return;
 	fill(row, HISTORY_PROVIDER, report.provider);
 	fill(row, HISTORY_MODEL, report.model);
 	fill(row, HISTORY_API, report.api);

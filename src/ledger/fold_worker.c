@@ -10,6 +10,11 @@
  * does not see what is to be folded.  If no worker can be had, that is counted and
  * left to the next: reads are exact without folding.
  *
+ * Where little is written no such draw may succeed for months, but partitions have
+ * to be made and expired payloads dropped.  So a session looks with its first
+ * deltas for a ledger, and with the first after each hour, whether maintenance is
+ * overdue, and starts a worker for it.
+ *
  * A worker connects without a user, that is as the bootstrap superuser, looks up
  * whose ledger it is, and becomes that owner for the rest of its life, before it
  * runs anything of the ledger.  The restricted context keeps that code from
@@ -31,6 +36,8 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
@@ -54,6 +61,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "compat.h"
@@ -71,12 +79,14 @@
 
 PGDLLEXPORT void usage_meter_fold(Datum main_arg);
 
-/* What a transaction has appended to one table, and the draw that decides. */
+/* What a transaction has appended to one table, and what decides about a worker. */
 typedef struct FoldLot
 {
 	Oid			deltas;
 	int64		appended;
-	double		drawn;			/* from [0, 1) */
+	double		drawn;			/* for this transaction, from [0, 1) */
+	TimestampTz looked_at;		/* whether maintenance was overdue */
+	bool		is_overdue;		/* it was, and no worker was started since */
 } FoldLot;
 
 /* What a worker is told, in bgw_extra. */
@@ -96,7 +106,7 @@ typedef struct FoldLedger
 
 static int	fold_threshold = 10000;
 
-/* In TopTransactionContext; NIL whenever no transaction is open. */
+/* One for each table that the session has appended to, in TopMemoryContext. */
 static List *lots = NIL;
 static int64 refused_launches = 0;
 
@@ -115,21 +125,76 @@ find_lot(Oid deltas)
 		if (lot->deltas == deltas)
 			return lot;
 	}
-	old_context = MemoryContextSwitchTo(TopTransactionContext);
+	old_context = MemoryContextSwitchTo(TopMemoryContext);
 	lot = palloc0(sizeof(FoldLot));
 	lot->deltas = deltas;
-	lot->drawn = pg_prng_double(&pg_global_prng_state);
 	lots = lappend(lots, lot);
 	MemoryContextSwitchTo(old_context);
 	return lot;
 }
 
+/*
+ * When the ledger was last maintained, as its table fold_state has it; now if it
+ * has none.  Read without a query: who writes an execution needs no right on that
+ * table, and must not be refused for it.
+ */
+static TimestampTz
+last_maintenance(Oid schema, TimestampTz now)
+{
+	Oid			relid = get_relname_relid("fold_state", schema);
+	AttrNumber	attnum = OidIsValid(relid) ? get_attnum(relid, "maintained_at") : InvalidAttrNumber;
+	TimestampTz last = now;
+	Relation	state;
+	Snapshot	snapshot;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+
+	if (attnum == InvalidAttrNumber || get_rel_relkind(relid) != RELKIND_RELATION ||
+		get_atttype(relid, attnum) != TIMESTAMPTZOID)
+		return now;
+	state = table_open(relid, AccessShareLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = table_beginscan(state, snapshot, 0, NULL);
+	slot = table_slot_create(state, NULL);
+	if (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value = slot_getattr(slot, attnum, &isnull);
+
+		if (!isnull)
+			last = DatumGetTimestampTz(value);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(state, AccessShareLock);
+	return last;
+}
+
+static void
+look_for_maintenance(FoldLot *lot, Relation deltas)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (lot->is_overdue || now - lot->looked_at < USECS_PER_HOUR)
+		return;
+	lot->looked_at = now;
+	lot->is_overdue = last_maintenance(RelationGetNamespace(deltas), now) < now - USECS_PER_HOUR;
+}
+
 /* What a subtransaction takes back stays counted: then a worker may find less to do. */
 void
-fold_worker_note(Oid deltas, int64 appended)
+fold_worker_note(Relation deltas, int64 appended)
 {
-	if (fold_threshold > 0)
-		find_lot(deltas)->appended += appended;
+	FoldLot    *lot;
+
+	if (fold_threshold == 0)
+		return;
+	lot = find_lot(RelationGetRelid(deltas));
+	if (lot->appended == 0)
+		lot->drawn = pg_prng_double(&pg_global_prng_state);
+	lot->appended += appended;
+	look_for_maintenance(lot, deltas);
 }
 
 /* The transaction is committed: nothing here may raise an error. */
@@ -162,17 +227,18 @@ draw_lots(XactEvent event, void *arg)
 
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
-	if (event == XACT_EVENT_COMMIT)
+	foreach(cell, lots)
 	{
-		foreach(cell, lots)
-		{
-			FoldLot    *lot = lfirst(cell);
+		FoldLot    *lot = lfirst(cell);
 
-			if (lot->appended > lot->drawn * fold_threshold)
-				launch(lot->deltas);
+		if (event == XACT_EVENT_COMMIT && lot->appended > 0 &&
+			(lot->is_overdue || lot->appended > lot->drawn * fold_threshold))
+		{
+			launch(lot->deltas);
+			lot->is_overdue = false;
 		}
+		lot->appended = 0;
 	}
-	lots = NIL;
 }
 
 void
@@ -180,7 +246,7 @@ fold_worker_init(void)
 {
 	DefineCustomIntVariable("usage_meter.fold_threshold",
 							"Number of deltas after which, on average, they are folded in the background.",
-							"0 turns background folding off.",
+							"0 turns background folding and maintenance off.",
 							&fold_threshold, 10000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
 	RegisterXactCallback(draw_lots, NULL);
 }

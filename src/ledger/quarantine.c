@@ -56,23 +56,23 @@ quarantine_init(void)
 							 &on_bad_row, BAD_ROW_REJECT, bad_row_actions, PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
-Refusal *
+RowRefusal *
 quarantine_room(void)
 {
-	return on_bad_row == BAD_ROW_QUARANTINE ? palloc0(sizeof(Refusal)) : NULL;
+	return on_bad_row == BAD_ROW_QUARANTINE ? palloc0(sizeof(RowRefusal)) : NULL;
 }
 
 void
 quarantine_execution(const Execution *row, HeapTuple sent)
 {
-	const Refusal *refusal = row->refusal;
+	const Refusal *reason = &row->refusal->reason;
 	Datum		record = heap_copy_tuple_as_datum(sent, RelationGetDescr(row->relation));
 	Datum		values[] = {
-		CStringGetTextDatum(unpack_sql_state(refusal->sqlstate)),
-		CStringGetTextDatum(refusal->column),
-		CStringGetTextDatum(refusal->message),
-		CStringGetTextDatum(refusal->detail),
-		CStringGetTextDatum(refusal->hint),
+		CStringGetTextDatum(unpack_sql_state(reason->sqlstate)),
+		CStringGetTextDatum(row->refusal->column),
+		CStringGetTextDatum(reason->message),
+		CStringGetTextDatum(reason->detail),
+		CStringGetTextDatum(reason->hint),
 		DirectFunctionCall1(row_to_json, record)
 	};
 

@@ -17,7 +17,7 @@
 extern void quarantine_init(void);
 
 /* Room for a refusal if bad rows go to quarantine; NULL if they raise an error. */
-extern Refusal *quarantine_room(void);
+extern RowRefusal *quarantine_room(void);
 
 /* Keep the row as it was sent, with the refusal that is noted in row. */
 extern void quarantine_execution(const Execution *row, HeapTuple sent);

@@ -12,9 +12,10 @@
  * the second takes over.
  *
  * A claim holds as long as there is its execution, wherever that has been moved
- * or whomever it was given to since.  One without (a later trigger skipped the
- * row, or somebody deleted it) is free: whoever meets it removes it, and claims
- * anew.  This, and nothing else here, needs queries.
+ * or whomever it was given to since, and also where retention may have dropped
+ * it: it is in the rollups.  One without (a later trigger skipped the row, or
+ * somebody deleted it) is free: whoever meets it removes it, and claims anew.
+ * This, and nothing else here, needs queries.
  *
  * What is read of a claim may be newer than the snapshot of the transaction, also
  * in REPEATABLE READ: a request that is recorded is recorded.
@@ -82,6 +83,14 @@ static OwnerQuery execution_anywhere = {
 	.text = "SELECT FROM %1$s.execution_history AS e WHERE e.id OPERATOR(pg_catalog.=) $1 LIMIT 1",
 	.parameters = 1,
 	.types = {UUIDOID}
+};
+
+static OwnerQuery execution_dropped = {
+	.text =
+	"SELECT FROM %1$s.retention AS r "
+	"WHERE r.table_name OPERATOR(pg_catalog.=) 'execution_history' AND r.dropped_until OPERATOR(pg_catalog.>) $1",
+	.parameters = 1,
+	.types = {TIMESTAMPTZOID}
 };
 
 static OwnerQuery claim_release = {
@@ -305,14 +314,16 @@ read_claim(const ClaimTable *table, ItemPointer tid)
 	return claim;
 }
 
-/* Has the claim its execution? */
+/* Has the claim its execution, or had it until that was too old to be kept? */
 static bool
 is_held(Claim *claim, Relation history)
 {
 	Datum		key[] = {UUIDPGetDatum(&claim->execution_id), TimestampTzGetDatum(claim->created_at)};
 
 	claim->is_moved = owner_query_run(&execution_at, history, key, NULL) == 0;
-	return !claim->is_moved || owner_query_run(&execution_anywhere, history, key, NULL) > 0;
+	return !claim->is_moved ||
+		owner_query_run(&execution_dropped, history, &key[1], NULL) > 0 ||
+		owner_query_run(&execution_anywhere, history, key, NULL) > 0;
 }
 
 /* Whether it was us who removed it does not matter: we look again. */

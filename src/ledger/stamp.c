@@ -8,7 +8,8 @@
  * again only if something that the price depends on has changed; otherwise the
  * stamped columns keep their old values, whatever the statement says, so that a
  * settled cost cannot be changed in passing.  rerate() alone may have it priced
- * again as it is.
+ * again as it is, and credit() alone says credited_cost, which is never more than
+ * the cost: a new price takes with it what was credited beyond.
  *
  * An UPDATE may move a row to another partition.  The executor does that by
  * DELETE and INSERT, so the row comes here twice, and the second time it looks
@@ -34,12 +35,12 @@
 #include "utils/uuid.h"
 
 #include "compat.h"
+#include "ledger/correction.h"
 #include "ledger/execution.h"
 #include "ledger/execution_price.h"
 #include "ledger/execution_report.h"
 #include "ledger/quarantine.h"
 #include "ledger/request_claim.h"
-#include "ledger/rerate.h"
 
 PG_FUNCTION_INFO_V1(stamp_execution);
 
@@ -90,9 +91,9 @@ column_name(const Execution *row, HistoryColumn column)
 	return NameStr(execution_attribute(row, column)->attname);
 }
 
-/* Refuse the row for a column: "input_tokens of an execution ..." */
+/* Reject the row for a column: "input_tokens of an execution ..." */
 static void
-refuse(const Execution *row, HistoryColumn column, const char *what, const char *detail, const char *hint)
+reject(const Execution *row, HistoryColumn column, const char *what, const char *detail, const char *hint)
 {
 	execution_refuse(row, column, (Refusal)
 					 {
@@ -113,7 +114,7 @@ check_dimensions(const Execution *row)
 		text	   *value = execution_text(row, dimension_columns[i]);
 
 		if (value != NULL && VARSIZE_ANY_EXHDR(value) > DIMENSION_BYTES_MAX)
-			refuse(row, dimension_columns[i], "is too long",
+			reject(row, dimension_columns[i], "is too long",
 				   psprintf("It has %zu bytes, %d are allowed.", (size_t) VARSIZE_ANY_EXHDR(value), DIMENSION_BYTES_MAX),
 				   "Usage is grouped or priced by this column. Longer texts belong into metadata.");
 	}
@@ -123,7 +124,7 @@ static void
 check_present(const Execution *row, HistoryColumn column)
 {
 	if (execution_is_null(row, column))
-		refuse(row, column, "is missing", "It is null.", "Every execution has one; leave the column out for its default.");
+		reject(row, column, "is missing", "It is null.", "Every execution has one; leave the column out for its default.");
 }
 
 static void
@@ -132,8 +133,18 @@ check_name(const Execution *row, HistoryColumn column)
 	text	   *value = execution_text(row, column);
 
 	if (value == NULL || VARSIZE_ANY_EXHDR(value) == 0)
-		refuse(row, column, "is missing", value == NULL ? "It is null." : "It is an empty string.",
+		reject(row, column, "is missing", value == NULL ? "It is null." : "It is an empty string.",
 			   "Every execution belongs to a customer and an environment.");
+}
+
+static void
+check_part(const Execution *row, HistoryColumn part, HistoryColumn whole)
+{
+	if (execution_int64(row, part) > execution_int64(row, whole))
+		reject(row, part, psprintf("is more than %s", column_name(row, whole)),
+			   psprintf(INT64_FORMAT " cannot be a part of " INT64_FORMAT ".",
+						execution_int64(row, part), execution_int64(row, whole)),
+			   psprintf("%s includes %s.", column_name(row, whole), column_name(row, part)));
 }
 
 static void
@@ -147,18 +158,15 @@ check_tokens(const Execution *row)
 		int64		tokens = execution_int64(row, column);
 
 		if (tokens < 0)
-			refuse(row, column, "is negative", psprintf("It is " INT64_FORMAT ".", tokens),
+			reject(row, column, "is negative", psprintf("It is " INT64_FORMAT ".", tokens),
 				   "Counts are disjoint and not negative; null means not reported.");
 		if (tokens > TOKENS_MAX)
-			refuse(row, column, "is too large",
+			reject(row, column, "is too large",
 				   psprintf("It is " INT64_FORMAT ", at most " INT64_FORMAT " are allowed.", tokens, TOKENS_MAX),
 				   "Is it a count of tokens of one execution?");
 	}
-	if (execution_int64(row, HISTORY_REASONING_TOKENS) > execution_int64(row, HISTORY_OUTPUT_TOKENS))
-		refuse(row, HISTORY_REASONING_TOKENS, "is more than output_tokens",
-			   psprintf(INT64_FORMAT " of " INT64_FORMAT " output tokens cannot be reasoning.",
-						execution_int64(row, HISTORY_REASONING_TOKENS), execution_int64(row, HISTORY_OUTPUT_TOKENS)),
-			   "output_tokens includes reasoning_tokens.");
+	check_part(row, HISTORY_REASONING_TOKENS, HISTORY_OUTPUT_TOKENS);
+	check_part(row, HISTORY_CACHE_WRITE_1H_TOKENS, HISTORY_CACHE_WRITE_TOKENS);
 }
 
 static char *
@@ -179,9 +187,9 @@ check_amount(const Execution *row, HistoryColumn column)
 	value = execution_value(row, column);
 	number = DatumGetNumeric(value);
 	if (numeric_is_nan(number) || numeric_is_inf(number))
-		refuse(row, column, "is not a finite number", numeric_text(value), "Use null for a value that is not known.");
+		reject(row, column, "is not a finite number", numeric_text(value), "Use null for a value that is not known.");
 	if (DatumGetBool(DirectFunctionCall2(numeric_lt, value, NumericGetDatum(int64_to_numeric(0)))))
-		refuse(row, column, "is negative", numeric_text(value), "Use null for a value that is not known.");
+		reject(row, column, "is negative", numeric_text(value), "Use null for a value that is not known.");
 }
 
 static void
@@ -192,7 +200,7 @@ check_duration(const Execution *row, HistoryColumn column)
 	check_amount(row, column);
 	if (DatumGetBool(DirectFunctionCall2(numeric_gt, execution_value(row, column),
 										 NumericGetDatum(int64_to_numeric(DURATION_MS_MAX)))))
-		refuse(row, column, "is too large", numeric_text(execution_value(row, column)),
+		reject(row, column, "is too large", numeric_text(execution_value(row, column)),
 			   psprintf("It is in milliseconds, at most " INT64_FORMAT ".", DURATION_MS_MAX));
 }
 
@@ -208,7 +216,7 @@ check_finite(const Execution *row, HistoryColumn column)
 	if (execution_is_null(row, column))
 		return;
 	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(execution_value(row, column))))
-		refuse(row, column, "is not finite", psprintf("It is %s.", timestamp_text(execution_value(row, column))),
+		reject(row, column, "is not finite", psprintf("It is %s.", timestamp_text(execution_value(row, column))),
 			   "Use null for a time that is not known; created_at is always known.");
 }
 
@@ -226,7 +234,7 @@ check_times(const Execution *row)
 	started = execution_value(row, HISTORY_STARTED_AT);
 	completed = execution_value(row, HISTORY_COMPLETED_AT);
 	if (DatumGetTimestampTz(completed) < DatumGetTimestampTz(started))
-		refuse(row, HISTORY_COMPLETED_AT, "is before started_at",
+		reject(row, HISTORY_COMPLETED_AT, "is before started_at",
 			   psprintf("Started at %s, completed at %s.", timestamp_text(started), timestamp_text(completed)),
 			   "Are both in the same time zone?");
 }
@@ -246,7 +254,7 @@ check_word(const Execution *row, HistoryColumn column, const char *const *words,
 	for (i = 1; i < count; i++)
 		appendStringInfo(&hint, "%s%s", i + 1 < count ? ", " : " or ", words[i]);
 	appendStringInfoChar(&hint, '.');
-	refuse(row, column, "is not known",
+	reject(row, column, "is not known",
 		   psprintf("It is \"%s\".", text_to_cstring(execution_text(row, column))), hint.data);
 }
 
@@ -348,16 +356,37 @@ must_price_again(const Execution *old, const Execution *new)
 }
 
 static void
+keep(const Execution *old, Execution *new, HistoryColumn column)
+{
+	execution_set(new, column, execution_value(old, column));
+	if (execution_is_null(old, column))
+		execution_set_null(new, column);
+}
+
+static void
 keep_stamp(const Execution *old, Execution *new)
 {
 	int			i;
 
 	for (i = 0; i < (int) lengthof(stamped_columns); i++)
-	{
-		execution_set(new, stamped_columns[i], execution_value(old, stamped_columns[i]));
-		if (execution_is_null(old, stamped_columns[i]))
-			execution_set_null(new, stamped_columns[i]);
-	}
+		keep(old, new, stamped_columns[i]);
+}
+
+/* No more is credited than it costs. */
+static void
+limit_credit(Execution *row)
+{
+	Datum		zero;
+	Datum		cost;
+
+	if (execution_is_null(row, HISTORY_CREDITED_COST))
+		return;
+	zero = NumericGetDatum(int64_to_numeric(0));
+	cost = execution_is_null(row, HISTORY_COST) ? zero : execution_value(row, HISTORY_COST);
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, execution_value(row, HISTORY_CREDITED_COST), cost)))
+		execution_set(row, HISTORY_CREDITED_COST, cost);
+	if (DatumGetBool(DirectFunctionCall2(numeric_eq, execution_value(row, HISTORY_CREDITED_COST), zero)))
+		execution_set_null(row, HISTORY_CREDITED_COST);
 }
 
 /* A cost that the caller gave is kept as reported_cost, if he gave none. */
@@ -440,6 +469,7 @@ stamp_new(Execution *row)
 {
 	Usage		usage;
 
+	execution_set_null(row, HISTORY_CREDITED_COST);
 	take_reported_cost(row);
 	execution_read_report(row);
 	usage = validate_and_complete(row);
@@ -464,6 +494,8 @@ stamp_changed(const Execution *old, Execution *new)
 {
 	Usage		usage;
 
+	if (!is_crediting(new->relation))
+		keep(old, new, HISTORY_CREDITED_COST);
 	if (!execution_same_value(old, new, HISTORY_COST))
 		take_reported_cost(new);
 	forget_derived_duration(old, new);
@@ -474,6 +506,7 @@ stamp_changed(const Execution *old, Execution *new)
 		execution_price(new, &usage);
 	else
 		keep_stamp(old, new);
+	limit_credit(new);
 	note_update(new);
 }
 

@@ -300,12 +300,17 @@ charge_tokens(CostSheet *sheet, TokenKind kind, const Usage *usage)
 			continue;
 		rest -= usage->tokens[part];
 		if (rest < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_CHECK_VIOLATION),
-					 errmsg("parts of %s of an execution are more than the whole", token_kind_names[kind]),
-					 errdetail("With " INT64_FORMAT " %s they exceed it by " INT64_FORMAT ".",
-							   usage->tokens[part], token_kind_names[part], -rest),
-					 errhint("Parts that have prices of their own must not overlap.")));
+		{
+			refuse(sheet->refusal, (Refusal)
+				   {
+					   .sqlstate = ERRCODE_CHECK_VIOLATION,
+					   .message = psprintf("parts of %s of an execution are more than the whole", token_kind_names[kind]),
+					   .detail = psprintf("With " INT64_FORMAT " %s they exceed it by " INT64_FORMAT ".",
+										  usage->tokens[part], token_kind_names[part], -rest),
+					   .hint = "Parts that have prices of their own must not overlap."
+				   });
+			return;
+		}
 		charge_count(sheet, token_kind_names[part], usage->tokens[part], rates);
 	}
 	if (rest == 0)
@@ -374,11 +379,12 @@ charge_request(CostSheet *sheet, const Usage *usage)
 }
 
 void
-cost_sheet_make(CostSheet *sheet, const PriceList *list, const Usage *usage)
+cost_sheet_make(CostSheet *sheet, const PriceList *list, const Usage *usage, Refusal *refusal)
 {
 	int			i;
 
 	sheet->list = list;
+	sheet->refusal = refusal;
 	sheet->complete = true;
 	sheet->count = 0;
 	sheet->size = lengthof(sheet->first);
@@ -460,10 +466,10 @@ cost_sheet_total(const CostSheet *sheet)
 }
 
 Numeric
-usage_cost(const PriceList *list, const Usage *usage)
+usage_cost(const PriceList *list, const Usage *usage, Refusal *refusal)
 {
 	CostSheet	sheet;
 
-	cost_sheet_make(&sheet, list, usage);
+	cost_sheet_make(&sheet, list, usage, refusal);
 	return cost_sheet_total(&sheet);
 }

@@ -31,6 +31,7 @@ typedef struct CostLine
 typedef struct CostSheet
 {
 	const PriceList *list;
+	Refusal    *refusal;		/* room for one */
 	bool		complete;		/* every line has a rate */
 	int			count;
 	int			size;
@@ -38,12 +39,12 @@ typedef struct CostSheet
 	CostLine	first[8];		/* enough for most */
 } CostSheet;
 
-extern void cost_sheet_make(CostSheet *sheet, const PriceList *list, const Usage *usage);
+extern void cost_sheet_make(CostSheet *sheet, const PriceList *list, const Usage *usage, Refusal *refusal);
 extern Numeric cost_sheet_total(const CostSheet *sheet);
 extern Numeric cost_line_quantity(const CostLine *line);
 extern Numeric cost_line_amount(const CostLine *line);
 
-/* The exact cost in the current context; NULL if the list lacks a price. */
-extern Numeric usage_cost(const PriceList *list, const Usage *usage);
+/* The exact cost in the current context; NULL if the list lacks a price.  Parts that overlap are refused. */
+extern Numeric usage_cost(const PriceList *list, const Usage *usage, Refusal *refusal);
 
 #endif							/* USAGE_METER_PRICING_COST_H */

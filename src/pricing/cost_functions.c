@@ -143,10 +143,10 @@ read_usage(FunctionCallInfo fcinfo, int first, Usage *usage)
 	any = read_counts(fcinfo, first, usage);
 	if (!PG_ARGISNULL(units))
 	{
-		usage_add_units(usage, PG_GETARG_JSONB_P(units));
+		usage_add_units(usage, PG_GETARG_JSONB_P(units), NULL);
 		any = true;
 	}
-	usage_check_parts(usage);
+	usage_check_parts(usage, NULL);
 	return any;
 }
 
@@ -193,11 +193,11 @@ token_cost(PG_FUNCTION_ARGS)
 
 	if (!read_counts(fcinfo, 0, &usage))
 		PG_RETURN_NULL();
-	usage_check_parts(&usage);
+	usage_check_parts(&usage, NULL);
 	for (i = 0; i < (int) lengthof(counted_kinds); i++)
 		add_given_rate(&list, fcinfo, lengthof(counted_kinds) + i, counted_kinds[i], none);
 	price_list_finish(&list);
-	cost = usage_cost(&list, &usage);
+	cost = usage_cost(&list, &usage, NULL);
 	if (cost == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_NUMERIC(cost);
@@ -231,7 +231,7 @@ book_cost(PG_FUNCTION_ARGS)
 {
 	Usage		usage;
 	const PriceList *list = find_list(fcinfo, &usage);
-	Numeric		cost = list != NULL ? usage_cost(list, &usage) : NULL;
+	Numeric		cost = list != NULL ? usage_cost(list, &usage, NULL) : NULL;
 
 	if (cost == NULL)
 		PG_RETURN_NULL();
@@ -287,7 +287,7 @@ return_lines(FunctionCallInfo fcinfo, const PriceList *list, const Usage *usage)
 	InitMaterializedSRF(fcinfo, 0);
 	if (list == NULL)
 		return (Datum) 0;
-	cost_sheet_make(&sheet, list, usage);
+	cost_sheet_make(&sheet, list, usage, NULL);
 	for (i = 0; i < sheet.count; i++)
 		put_line((ReturnSetInfo *) fcinfo->resultinfo, &sheet, &sheet.lines[i]);
 	return (Datum) 0;

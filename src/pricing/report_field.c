@@ -17,7 +17,7 @@
 #define NUMBER_LENGTH_MAX	64
 
 /* ----------------------------------------------------------------
- * Errors
+ * Refusals
  * ----------------------------------------------------------------
  */
 
@@ -34,23 +34,25 @@ append_path(StringInfo buffer, const ReportPath *path)
 
 /* "Field "usage.prompt_tokens" is ..." */
 void
-report_refuse(const ReportPath *path, int sqlstate, const char *what, const char *hint)
+report_refuse(Refusal *room, const ReportPath *path, int sqlstate, const char *what, const char *hint)
 {
 	StringInfoData field;
 
 	initStringInfo(&field);
 	append_path(&field, path);
-	ereport(ERROR,
-			(errcode(sqlstate),
-			 errmsg("invalid usage report"),
-			 errdetail("Field \"%s\" %s.", field.data, what),
-			 errhint("%s", hint)));
+	refuse(room, (Refusal)
+		   {
+			   .sqlstate = sqlstate,
+			   .message = "invalid usage report",
+			   .detail = psprintf("Field \"%s\" %s.", field.data, what),
+			   .hint = hint
+		   });
 }
 
 void
-report_refuse_type(const ReportPath *path, const char *expected)
+report_refuse_type(Refusal *room, const ReportPath *path, const char *expected)
 {
-	report_refuse(path, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("must be %s", expected),
+	report_refuse(room, path, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("must be %s", expected),
 				  "Leave out what is not known, or use null.");
 }
 
@@ -66,16 +68,20 @@ compare_numeric(Numeric number, int64 other)
 											 NumericGetDatum(int64_to_numeric(other))));
 }
 
-void
-report_check_range(Numeric number, const ReportPath *path)
+bool
+report_check_range(Refusal *room, Numeric number, const ReportPath *path)
 {
-	if (compare_numeric(number, 0) < 0)
-		report_refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "is negative",
+	bool		is_negative = compare_numeric(number, 0) < 0;
+	bool		is_large = compare_numeric(number, REPORT_NUMBER_MAX) > 0;
+
+	if (is_negative)
+		report_refuse(room, path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, "is negative",
 					  "Leave out what is not known, or use null.");
-	if (compare_numeric(number, REPORT_NUMBER_MAX) > 0)
-		report_refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+	if (is_large)
+		report_refuse(room, path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
 					  psprintf("is more than " INT64_FORMAT, REPORT_NUMBER_MAX),
 					  "Is it what one execution used?");
+	return !is_negative && !is_large;
 }
 
 static size_t
@@ -118,18 +124,24 @@ is_number(const char *text)
 }
 
 static Numeric
-string_number(const JsonbValue *value, const ReportPath *path)
+string_number(Refusal *room, const JsonbValue *value, const ReportPath *path)
 {
 	char		text[NUMBER_LENGTH_MAX + 1];
 
 	if (value->val.string.len > NUMBER_LENGTH_MAX)
-		report_refuse(path, ERRCODE_INVALID_TEXT_REPRESENTATION, "is not a number",
+	{
+		report_refuse(room, path, ERRCODE_INVALID_TEXT_REPRESENTATION, "is not a number",
 					  "Use a JSON number, or a string that holds one.");
+		return int64_to_numeric(0);
+	}
 	memcpy(text, value->val.string.val, value->val.string.len);
 	text[value->val.string.len] = '\0';
 	if (strlen(text) != (size_t) value->val.string.len || !is_number(text))
-		report_refuse(path, ERRCODE_INVALID_TEXT_REPRESENTATION, psprintf("is not a number but \"%s\"", text),
+	{
+		report_refuse(room, path, ERRCODE_INVALID_TEXT_REPRESENTATION, psprintf("is not a number but \"%s\"", text),
 					  "Use a JSON number, or a string that holds one.");
+		return int64_to_numeric(0);
+	}
 	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
@@ -142,31 +154,33 @@ report_is_absent(const JsonbValue *value)
 }
 
 Numeric
-report_read_number(const JsonbValue *value, const ReportPath *path)
+report_read_number(Refusal *room, const JsonbValue *value, const ReportPath *path)
 {
 	if (value->type == jbvNumeric)
 		return value->val.numeric;
-	if (value->type != jbvString)
-		report_refuse_type(path, "a number");
-	return string_number(value, path);
+	if (value->type == jbvString)
+		return string_number(room, value, path);
+	report_refuse_type(room, path, "a number");
+	return int64_to_numeric(0);
 }
 
 /* 5.0 is a count, 5.5 is none. */
 int64
-report_read_count(const JsonbValue *value, const ReportPath *path)
+report_read_count(Refusal *room, const JsonbValue *value, const ReportPath *path)
 {
-	Numeric		number = report_read_number(value, path);
+	Numeric		number = report_read_number(room, value, path);
 	bool		is_large = false;
 	int64		count = numeric_int4_opt_error(number, &is_large);
 
 	if (is_large || count < 0)
 	{
-		report_check_range(number, path);
+		if (!report_check_range(room, number, path))
+			return 0;
 		count = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(number)));
 	}
 	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(number))) > 0 &&
 		compare_numeric(number, count) != 0)
-		report_refuse(path, ERRCODE_INVALID_PARAMETER_VALUE, "is not a whole number",
+		report_refuse(room, path, ERRCODE_INVALID_PARAMETER_VALUE, "is not a whole number",
 					  "A count of tokens has no fraction other than 0.");
 	return count;
 }

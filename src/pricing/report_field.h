@@ -13,6 +13,8 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "pricing/refusal.h"
+
 /* No count or amount of one execution is larger; sums of some fit in int64. */
 #define REPORT_NUMBER_MAX	INT64CONST(1000000000000)
 
@@ -25,18 +27,17 @@ typedef struct ReportPath
 } ReportPath;
 
 /* What a field says, "is negative", and what to do about it. */
-extern void report_refuse(const ReportPath *path, int sqlstate, const char *what,
-						  const char *hint) pg_attribute_noreturn();
-extern void report_refuse_type(const ReportPath *path, const char *expected) pg_attribute_noreturn();
+extern void report_refuse(Refusal *room, const ReportPath *path, int sqlstate, const char *what, const char *hint);
+extern void report_refuse_type(Refusal *room, const ReportPath *path, const char *expected);
 
 /* Is it null, {} or []? */
 extern bool report_is_absent(const JsonbValue *value);
 
-/* A number that is a JSON number or string.  May be within the report. */
-extern Numeric report_read_number(const JsonbValue *value, const ReportPath *path);
-extern int64 report_read_count(const JsonbValue *value, const ReportPath *path);
+/* A number that is a JSON number or string, 0 if refused.  May be within the report. */
+extern Numeric report_read_number(Refusal *room, const JsonbValue *value, const ReportPath *path);
+extern int64 report_read_count(Refusal *room, const JsonbValue *value, const ReportPath *path);
 
-/* Refuse what is negative, or more than REPORT_NUMBER_MAX. */
-extern void report_check_range(Numeric number, const ReportPath *path);
+/* Refuse what is negative, or more than REPORT_NUMBER_MAX: then returns false. */
+extern bool report_check_range(Refusal *room, Numeric number, const ReportPath *path);
 
 #endif							/* USAGE_METER_PRICING_REPORT_FIELD_H */

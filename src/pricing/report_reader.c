@@ -6,7 +6,7 @@
  * Each object is walked once, and each of its names looked up; unknown ones are
  * passed over, so that what surrounds a report, however large, costs little.
  * What is null, {} or [] is not there.  A number may be a string.  A value that
- * cannot be what its name says is an error.
+ * cannot be what its name says is refused.
  *
  * An array is the events of one stream.  Counts in them are cumulative: a later
  * one replaces an earlier one.
@@ -66,7 +66,8 @@ note_count(ReportFacts *facts, ReportCount which, int64 count)
 static void
 note_amount(ReportFacts *facts, ReportAmount which, Numeric amount, const ReportPath *path)
 {
-	report_check_range(amount, path);
+	if (!report_check_range(facts->refusal, amount, path))
+		return;
 	if (facts->amounts[which] == NULL ||
 		DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(amount),
 										 NumericGetDatum(facts->amounts[which]))))
@@ -74,13 +75,15 @@ note_amount(ReportFacts *facts, ReportAmount which, Numeric amount, const Report
 }
 
 static void
-add_count(int64 *sum, int64 count, const ReportPath *path)
+add_count(Refusal *room, int64 *sum, int64 count, const ReportPath *path)
 {
 	*sum += count;
-	if (*sum > REPORT_NUMBER_MAX)
-		report_refuse(path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-					  psprintf("adds up to more than " INT64_FORMAT, REPORT_NUMBER_MAX),
-					  "Is it what one execution used?");
+	if (*sum <= REPORT_NUMBER_MAX)
+		return;
+	report_refuse(room, path, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+				  psprintf("adds up to more than " INT64_FORMAT, REPORT_NUMBER_MAX),
+				  "Is it what one execution used?");
+	*sum = REPORT_NUMBER_MAX;
 }
 
 /* ----------------------------------------------------------------
@@ -94,9 +97,9 @@ is_object(const JsonbValue *value)
 	return value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data);
 }
 
-/* The next element, which must be an object; false at the end. */
+/* The next element, which must be an object; false at the end, or if it is none. */
 static bool
-next_object(JsonbIterator **iterator, const ReportPath *path, JsonbValue *object)
+next_object(Refusal *room, JsonbIterator **iterator, const ReportPath *path, JsonbValue *object)
 {
 	JsonbIteratorToken token;
 
@@ -105,9 +108,10 @@ next_object(JsonbIterator **iterator, const ReportPath *path, JsonbValue *object
 		if (token != WJB_ELEM)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		if (!is_object(object))
-			report_refuse_type(path, "an array of objects");
-		return true;
+		if (is_object(object))
+			return true;
+		report_refuse_type(room, path, "an array of objects");
+		return false;
 	}
 	return false;
 }
@@ -152,7 +156,7 @@ read_breakdown(JsonbContainer *list, const char *label_name, const char *const *
 	int			i;
 	int			j;
 
-	while (next_object(&iterator, path, &object))
+	while (next_object(facts->refusal, &iterator, path, &object))
 	{
 		ReportString label;
 
@@ -167,7 +171,7 @@ read_breakdown(JsonbContainer *list, const char *label_name, const char *const *
 
 			if (!find_value(&object, count_names[j], &value) || report_is_absent(&value))
 				continue;
-			add_count(&sums[i], report_read_count(&value, &count_path), path);
+			add_count(facts->refusal, &sums[i], report_read_count(facts->refusal, &value, &count_path), path);
 			known[i] = true;
 			break;
 		}
@@ -193,9 +197,9 @@ read_iterations(JsonbContainer *list, const ReportPath *path, int depth, ReportF
 	int			i;
 
 	facts->has_passes = true;
-	while (next_object(&iterator, path, &object))
+	while (next_object(facts->refusal, &iterator, path, &object))
 	{
-		ReportFacts pass = {0};
+		ReportFacts pass = {.refusal = facts->refusal};
 		ReportString type;
 
 		if (!find_string(&object, "type", &type))
@@ -204,7 +208,7 @@ read_iterations(JsonbContainer *list, const ReportPath *path, int depth, ReportF
 		if (string_is(&type, "compaction"))
 		{
 			for (i = 0; i < REPORT_COUNTS; i++)
-				add_count(&facts->compaction[i], pass.counts[i], path);
+				add_count(facts->refusal, &facts->compaction[i], pass.counts[i], path);
 		}
 		else if (string_is(&type, "fallback_message") && pass.texts[TEXT_MODEL].val != NULL)
 			facts->texts[TEXT_MODEL] = pass.texts[TEXT_MODEL];
@@ -234,7 +238,7 @@ read_attributes(JsonbContainer *list, const ReportPath *path, int depth, Envelop
 	JsonbValue	attribute;
 	int			i;
 
-	while (next_object(&iterator, path, &attribute))
+	while (next_object(facts->refusal, &iterator, path, &attribute))
 	{
 		ReportString key;
 		JsonbValue	typed;
@@ -285,10 +289,10 @@ read_scalar(const ReportName *name, const JsonbValue *value, const ReportPath *p
 	switch ((ScalarMeaning) name->scalar)
 	{
 		case SCALAR_COUNT:
-			note_count(facts, name->target, report_read_count(value, path));
+			note_count(facts, name->target, report_read_count(facts->refusal, value, path));
 			break;
 		case SCALAR_AMOUNT:
-			note_amount(facts, name->target, report_read_number(value, path), path);
+			note_amount(facts, name->target, report_read_number(facts->refusal, value, path), path);
 			break;
 		case SCALAR_TEXT:
 			if (value->type == jbvString && value->val.string.len > 0)
@@ -298,10 +302,13 @@ read_scalar(const ReportName *name, const JsonbValue *value, const ReportPath *p
 			}
 			break;
 		case SCALAR_BYOK:
-			if (value->type != jbvBool)
-				report_refuse_type(path, "true or false");
-			facts->byok = value->val.boolean;
-			facts->byok_known = true;
+			if (value->type == jbvBool)
+			{
+				facts->byok = value->val.boolean;
+				facts->byok_known = true;
+			}
+			else
+				report_refuse_type(facts->refusal, path, "true or false");
 			break;
 		case SCALAR_IGNORED:
 			break;
@@ -342,7 +349,7 @@ read_value(const ReportName *name, const JsonbValue *value, const ReportPath *pa
 	else if (value->type != jbvBinary && name->scalar != SCALAR_IGNORED)
 		read_scalar(name, value, path, facts);
 	else if (required_kind(name) != NULL)
-		report_refuse_type(path, required_kind(name));
+		report_refuse_type(facts->refusal, path, required_kind(name));
 
 	facts->flavours |= 1U << name->flavour;
 	if (facts->provider == NULL)
@@ -442,7 +449,7 @@ read_events(JsonbContainer *list, ReportFacts *facts)
 
 	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
 	{
-		ReportFacts event = {0};
+		ReportFacts event = {.refusal = facts->refusal};
 
 		CHECK_FOR_INTERRUPTS();
 		if (token != WJB_ELEM || !is_object(&value))
@@ -451,13 +458,15 @@ read_events(JsonbContainer *list, ReportFacts *facts)
 		if (report_has_counts(&event) && event.texts[TEXT_RESPONSE_ID].val != NULL)
 		{
 			if (counted.val != NULL && !same_string(&counted, &event.texts[TEXT_RESPONSE_ID]))
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("usage report holds more than one response"),
-						 errdetail("Responses \"%s\" and \"%s\" both tell what they used.",
-								   pnstrdup(counted.val, counted.len),
-								   pnstrdup(event.texts[TEXT_RESPONSE_ID].val, event.texts[TEXT_RESPONSE_ID].len)),
-						 errhint("Pass the events of one response at a time.")));
+				refuse(facts->refusal, (Refusal)
+					   {
+						   .sqlstate = ERRCODE_INVALID_PARAMETER_VALUE,
+						   .message = "usage report holds more than one response",
+						   .detail = psprintf("Responses \"%s\" and \"%s\" both tell what they used.",
+											  pnstrdup(counted.val, counted.len),
+											  pnstrdup(event.texts[TEXT_RESPONSE_ID].val, event.texts[TEXT_RESPONSE_ID].len)),
+						   .hint = "Pass the events of one response at a time."
+					   });
 			counted = event.texts[TEXT_RESPONSE_ID];
 		}
 		replace_facts(facts, &event);
@@ -465,20 +474,23 @@ read_events(JsonbContainer *list, ReportFacts *facts)
 }
 
 void
-report_read_facts(Jsonb *report, ReportFacts *facts)
+report_read_facts(Jsonb *report, Refusal *refusal, ReportFacts *facts)
 {
 	JsonbValue	scalar;
 
 	memset(facts, 0, sizeof(ReportFacts));
+	facts->refusal = refusal;
 	if (JB_ROOT_IS_SCALAR(report))
 	{
 		JsonbExtractScalar(&report->root, &scalar);
 		if (scalar.type != jbvNull)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid usage report"),
-					 errdetail("It must be an object, or an array of the events of a stream."),
-					 errhint("Pass the usage object or the whole response, as the provider sent it.")));
+			refuse(refusal, (Refusal)
+				   {
+					   .sqlstate = ERRCODE_INVALID_PARAMETER_VALUE,
+					   .message = "invalid usage report",
+					   .detail = "It must be an object, or an array of the events of a stream.",
+					   .hint = "Pass the usage object or the whole response, as the provider sent it."
+				   });
 	}
 	else if (JB_ROOT_IS_ARRAY(report))
 		read_events(&report->root, facts);

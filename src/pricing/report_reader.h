@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "pricing/refusal.h"
 #include "pricing/report_names.h"
 
 /* A string within the report. */
@@ -28,6 +29,7 @@ typedef struct ReportString
  */
 typedef struct ReportFacts
 {
+	Refusal    *refusal;		/* room for one */
 	int64		counts[REPORT_COUNTS];
 	bool		counts_known[REPORT_COUNTS];
 	Numeric		amounts[REPORT_AMOUNTS];
@@ -49,6 +51,6 @@ report_has_counts(const ReportFacts *facts)
 	return memchr(facts->counts_known, true, sizeof(facts->counts_known)) != NULL;
 }
 
-extern void report_read_facts(Jsonb *report, ReportFacts *facts);
+extern void report_read_facts(Jsonb *report, Refusal *refusal, ReportFacts *facts);
 
 #endif							/* USAGE_METER_PRICING_REPORT_READER_H */

@@ -80,18 +80,20 @@ token_kind_find(const char *name)
 }
 
 static void
-refuse_units(const char *what, const char *detail, const char *hint)
+refuse_units(Refusal *room, const char *what, const char *detail, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("%s", what),
-			 errdetail_internal("%s", detail),
-			 errhint("%s", hint)));
+	refuse(room, (Refusal)
+		   {
+			   .sqlstate = ERRCODE_CHECK_VIOLATION,
+			   .message = what,
+			   .detail = detail,
+			   .hint = hint
+		   });
 }
 
 /* Lower-case letters, digits and underscores, beginning with a letter. */
 static char *
-read_unit_name(const JsonbValue *key)
+read_unit_name(const JsonbValue *key, Refusal *refusal)
 {
 	char	   *name = pnstrdup(key->val.string.val, key->val.string.len);
 	int			i;
@@ -102,40 +104,43 @@ read_unit_name(const JsonbValue *key)
 			break;
 	}
 	if (i == 0 || name[i] != '\0' || i > UNIT_NAME_MAX)
-		refuse_units("units of an execution have a member that cannot be a unit",
+		refuse_units(refusal, "units of an execution have a member that cannot be a unit",
 					 psprintf("It is \"%.*s\".", pg_mbcliplen(name, strlen(name), UNIT_NAME_MAX), name),
 					 "A unit is a plural of lower-case letters, digits and underscores, such as searches or input_seconds.");
 	return name;
 }
 
 static Numeric
-read_quantity(const char *unit, const JsonbValue *value)
+read_quantity(const char *unit, const JsonbValue *value, Refusal *refusal)
 {
 	Datum		quantity;
 
 	if (value->type != jbvNumeric)
-		refuse_units(psprintf("\"%s\" in units of an execution is not a number", unit),
+	{
+		refuse_units(refusal, psprintf("\"%s\" in units of an execution is not a number", unit),
 					 "Each member of units is a quantity.", "Leave out what was not counted.");
+		return NULL;
+	}
 	quantity = NumericGetDatum(value->val.numeric);
 	if (DatumGetBool(DirectFunctionCall2(numeric_lt, quantity, NumericGetDatum(int64_to_numeric(0)))))
-		refuse_units(psprintf("\"%s\" in units of an execution is negative", unit),
+		refuse_units(refusal, psprintf("\"%s\" in units of an execution is negative", unit),
 					 psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, quantity))),
 					 "Leave out what was not counted.");
 	if (DatumGetBool(DirectFunctionCall2(numeric_gt, quantity, NumericGetDatum(int64_to_numeric(USAGE_QUANTITY_MAX)))))
-		refuse_units(psprintf("\"%s\" in units of an execution is too large", unit),
+		refuse_units(refusal, psprintf("\"%s\" in units of an execution is too large", unit),
 					 psprintf("At most " INT64_FORMAT " are allowed.", USAGE_QUANTITY_MAX),
 					 "Is it a quantity of one execution?");
 	return DatumGetNumericCopy(quantity);
 }
 
 static int64
-read_token_count(const char *unit, Numeric quantity)
+read_token_count(const char *unit, Numeric quantity, Refusal *refusal)
 {
 	Datum		count = DirectFunctionCall1(numeric_int8, NumericGetDatum(quantity));
 
 	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(quantity),
 										  NumericGetDatum(int64_to_numeric(DatumGetInt64(count))))))
-		refuse_units(psprintf("\"%s\" in units of an execution has a fraction", unit),
+		refuse_units(refusal, psprintf("\"%s\" in units of an execution has a fraction", unit),
 					 psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(quantity)))),
 					 "Tokens are counted in whole numbers.");
 	return DatumGetInt64(count);
@@ -146,7 +151,7 @@ read_token_count(const char *unit, Numeric quantity)
  * arguments and columns of their own do not belong there, other kinds do.
  */
 void
-usage_add_units(Usage *usage, Jsonb *units)
+usage_add_units(Usage *usage, Jsonb *units, Refusal *refusal)
 {
 	JsonbIterator *iterator;
 	JsonbIteratorToken token;
@@ -154,12 +159,14 @@ usage_add_units(Usage *usage, Jsonb *units)
 	JsonbValue	value;
 
 	if (!JB_ROOT_IS_OBJECT(units))
-		refuse_units("units of an execution are not an object", "They are another kind of JSON.",
+		refuse_units(refusal, "units of an execution are not an object", "They are another kind of JSON.",
 					 "For example {\"searches\": 2, \"input_seconds\": 27.5}.");
-	if (JB_ROOT_COUNT(units) > UNITS_MAX)
-		refuse_units("units of an execution have too many members",
+	else if (JB_ROOT_COUNT(units) > UNITS_MAX)
+		refuse_units(refusal, "units of an execution have too many members",
 					 psprintf("There are %d, %d are allowed.", JB_ROOT_COUNT(units), UNITS_MAX),
 					 "Members are units, not single events.");
+	if (is_refused(refusal))
+		return;
 
 	usage->units = palloc(sizeof(UnitCount) * (JB_ROOT_COUNT(units) + 1));
 	iterator = JsonbIteratorInit(&units->root);
@@ -172,14 +179,16 @@ usage_add_units(Usage *usage, Jsonb *units)
 		if (token != WJB_KEY)
 			continue;
 		(void) JsonbIteratorNext(&iterator, &value, true);
-		name = read_unit_name(&key);
-		quantity = read_quantity(name, &value);
+		name = read_unit_name(&key, refusal);
+		quantity = read_quantity(name, &value, refusal);
+		if (is_refused(refusal))
+			return;
 		kind = token_kind_find(name);
 		if (kind >= 0 && kind <= REASONING_TOKENS)
-			refuse_units(psprintf("\"%s\" does not belong into units of an execution", name),
+			refuse_units(refusal, psprintf("\"%s\" does not belong into units of an execution", name),
 						 "It has a column of its own.", "Use the column.");
 		if (kind >= 0)
-			usage->tokens[kind] = read_token_count(name, quantity);
+			usage->tokens[kind] = read_token_count(name, quantity, refusal);
 		else
 			usage->units[usage->unit_count++] = (UnitCount) {name, quantity};
 	}
@@ -187,7 +196,7 @@ usage_add_units(Usage *usage, Jsonb *units)
 
 /* Refuse a part that is more than the whole. */
 void
-usage_check_parts(const Usage *usage)
+usage_check_parts(const Usage *usage, Refusal *refusal)
 {
 	int			kind;
 
@@ -196,7 +205,7 @@ usage_check_parts(const Usage *usage)
 		int			whole = token_kind_wholes[kind];
 
 		if (usage->tokens[kind] > usage->tokens[whole])
-			refuse_units(psprintf("%s of an execution is more than %s", token_kind_names[kind], token_kind_names[whole]),
+			refuse_units(refusal, psprintf("%s of an execution is more than %s", token_kind_names[kind], token_kind_names[whole]),
 						 psprintf(INT64_FORMAT " cannot be a part of " INT64_FORMAT ".",
 								  usage->tokens[kind], usage->tokens[whole]),
 						 psprintf("%s includes %s.", token_kind_names[whole], token_kind_names[kind]));

@@ -13,6 +13,8 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "pricing/refusal.h"
+
 /*
  * Kinds of tokens.  The first four are disjoint and together all that was used;
  * each other kind is a part of one of them.
@@ -90,7 +92,7 @@ typedef struct Usage
 } Usage;
 
 extern int	token_kind_find(const char *name);
-extern void usage_add_units(Usage *usage, Jsonb *units);
-extern void usage_check_parts(const Usage *usage);
+extern void usage_add_units(Usage *usage, Jsonb *units, Refusal *refusal);
+extern void usage_check_parts(const Usage *usage, Refusal *refusal);
 
 #endif							/* USAGE_METER_PRICING_USAGE_H */

@@ -441,7 +441,7 @@ take_cost(const ReportFacts *facts, UsageReport *result)
 }
 
 void
-usage_report_read(Jsonb *report, const text *provider, const text *api, UsageReport *result)
+usage_report_read(Jsonb *report, const text *provider, const text *api, Refusal *refusal, UsageReport *result)
 {
 	ReportFacts facts;
 	ReportFlavour flavour;
@@ -450,7 +450,9 @@ usage_report_read(Jsonb *report, const text *provider, const text *api, UsageRep
 	const ReportProvider *known_provider = NULL;
 
 	memset(result, 0, sizeof(UsageReport));
-	report_read_facts(report, &facts);
+	report_read_facts(report, refusal, &facts);
+	if (is_refused(refusal))
+		return;
 
 	if (provider_name.val == NULL)
 		provider_name = facts.texts[TEXT_PROVIDER];
@@ -513,7 +515,7 @@ normalize_usage(PG_FUNCTION_ARGS)
 		usage_report_read(PG_GETARG_JSONB_P(0),
 						  PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1),
 						  PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2),
-						  &usage);
+						  NULL, &usage);
 
 	ADD_COLUMN(usage.provider != NULL, PointerGetDatum(usage.provider));
 	ADD_COLUMN(usage.api != NULL, PointerGetDatum(usage.api));

@@ -13,6 +13,7 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+#include "pricing/refusal.h"
 #include "pricing/usage.h"
 
 /*
@@ -60,9 +61,9 @@ typedef struct UsageReport
  * Read a report: a usage object, a whole response that holds one, attributes of
  * a span, or an array of the events of one stream.  Provider and API flavour
  * may be NULL; they are recognised then.  Results are allocated in the current
- * context.  Raises an error if a count is there but cannot be one.
+ * context.  A count that is there but cannot be one is refused.
  */
 extern void usage_report_read(Jsonb *report, const text *provider, const text *api,
-							  UsageReport *result);
+							  Refusal *refusal, UsageReport *result);
 
 #endif							/* USAGE_METER_PRICING_USAGE_REPORT_H */

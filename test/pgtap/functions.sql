@@ -29,9 +29,10 @@ SELECT is_empty($$
     SELECT signature FROM pg_temp.functions WHERE lanname NOT IN ('c', 'internal', 'plpgsql', 'sql')
 $$, 'no other languages');
 
-SELECT is_empty($$
-    SELECT signature FROM pg_temp.functions WHERE lanname = 'plpgsql' AND NOT pins_path
-$$, 'every plpgsql function pins its search_path');
+-- What pg_partman sets stays set in the session: it must find the caller's.
+SELECT set_eq($$
+    SELECT signature::text FROM pg_temp.functions WHERE lanname = 'plpgsql' AND NOT pins_path
+$$, ARRAY['usage.run_partman(text,text)'], 'every plpgsql function pins its search_path but that for pg_partman');
 
 -- The parsed body of a BEGIN ATOMIC function names objects, not names.
 SELECT is_empty($$
@@ -54,14 +55,14 @@ $$, 'a search_path that is pinned does not depend on the user');
 SELECT is_empty($$
     SELECT signature, provolatile, proparallel FROM pg_temp.functions
     WHERE lanname = 'c' AND prorettype <> 'trigger'::regtype
-      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'take_deltas')
+      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas')
       AND (provolatile, proparallel) IS DISTINCT FROM ('i', 's')
 $$, 'C functions are labelled IMMUTABLE and PARALLEL SAFE');
 
 SELECT results_eq($$
     SELECT proname, provolatile, proparallel FROM pg_temp.functions
-    WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'take_deltas') ORDER BY proname
-$$, $$VALUES ('allow_rerating'::name, 'v'::"char", 'u'::"char"), ('book_cost', 's', 'r'), ('book_cost_lines', 's', 'r'), ('book_names', 's', 'r'),
+    WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas') ORDER BY proname
+$$, $$VALUES ('allow_crediting'::name, 'v'::"char", 'u'::"char"), ('allow_rerating', 'v', 'u'), ('book_cost', 's', 'r'), ('book_cost_lines', 's', 'r'), ('book_names', 's', 'r'),
              ('current_price', 's', 'r'), ('list_cost_lines', 's', 'r'), ('price_book_counts', 'v', 'r'), ('take_deltas', 'v', 'u')$$, 'what reads a price book is STABLE and PARALLEL RESTRICTED');
 
 SELECT results_eq($$
@@ -97,7 +98,7 @@ $$, $$VALUES ('summary'::name), ('daily'), ('models')$$,
 SELECT is_empty($$
     SELECT signature FROM pg_temp.functions
     WHERE of_ledger AND provolatile <> 'v'
-      AND proname ~ '^(fold|maintain|maintain_after_fold|rebuild_rollups|reconcile_days|drop_expired_executions|drop_expired_payloads|set_retention|set_partitioning|set_price|create_partition|create_partitions|adopt_default_rows|move_default_rows|add_history_triggers)$'
+      AND proname ~ '^(fold|maintain|maintain_after_fold|rebuild_rollups|reconcile_days|drop_expired_executions|drop_expired_payloads|set_retention|set_partitioning|register_with_partman|run_partman|complete_partitions|drop_expired|forget_requests|credit|delete_execution|undelete_execution|set_price|create_partition|create_partitions|adopt_default_rows|move_default_rows|add_history_triggers)$'
 $$, 'what writes is VOLATILE');
 
 SELECT is_empty($$

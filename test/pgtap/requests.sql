@@ -100,6 +100,9 @@ UPDATE request_claims SET claimed_at = now() - interval '91 days' WHERE request_
 SELECT is(forget_requests(3), 3::bigint, 'old ones are forgotten, so many at a time');
 SELECT is(forget_requests(), 1::bigint, 'and then the rest');
 SELECT is(rows_of(insertion('r1')), 1::bigint, 'what is forgotten is new');
+UPDATE request_claims SET claimed_at = now() - interval '91 days' WHERE request_id IN ('r3', 'r4');
+SELECT is(maintain(), 0::bigint, 'maintenance');
+SELECT is(count(*), 0::bigint, 'forgets old ones too') FROM request_claims WHERE request_id IN ('r3', 'r4');
 UPDATE ledger SET request_retention = '1 year';
 UPDATE request_claims SET claimed_at = now() - interval '91 days';
 SELECT is(forget_requests(), 0::bigint, 'the ledger says how long');
@@ -163,6 +166,58 @@ bad	f	2020-01-05	success
 bad	g	2020-01-05	done
 \.
 SELECT is((SELECT count(*) FROM execution_history WHERE project_id = 'f') + (SELECT count(*) FROM quarantine WHERE record ->> 'project_id' = 'g'), 2::bigint, 'also of a COPY');
+SELECT set_price('acme', 'parts', units => '{"reasoning_tokens": 1, "output_tokens": 1, "output_audio_tokens": 1}', valid_from => '-infinity') \gset
+COPY execution_history (project_id, customer_id, created_at, provider, model, output_tokens, reasoning_tokens, usage, units) FROM stdin;
+u1	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": 3, "completion_tokens": 1}}	{"pages": 2}
+u2	bad	2020-01-05	\N	\N	\N	\N	"text"	\N
+u3	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": -1}}	\N
+u4	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": 1e30}}	\N
+u5	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": "many"}}	\N
+u6	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": [1]}}	\N
+u7	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": 1.5}}	\N
+u8	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": "11111111111111111111111111111111111111111111111111111111111111111"}}	\N
+u9	bad	2020-01-05	\N	\N	\N	\N	[{"id": "a", "usage": {"prompt_tokens": 1}}, {"id": "b", "usage": {"prompt_tokens": 1}}]	\N
+ua	bad	2020-01-05	\N	\N	\N	\N	{"promptTokenCount": 1, "promptTokensDetails": [5]}	\N
+ub	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": 1, "is_byok": 1}}	\N
+uc	bad	2020-01-05	\N	\N	\N	\N	{"usage": {"prompt_tokens": 1, "cost": -1}}	\N
+v1	bad	2020-01-05	\N	\N	\N	\N	\N	[]
+v2	bad	2020-01-05	\N	\N	\N	\N	\N	{"pages": -1}
+v3	bad	2020-01-05	\N	\N	\N	\N	\N	{"pages": "1"}
+v4	bad	2020-01-05	\N	\N	\N	\N	\N	{"input_audio_tokens": 1e300}
+v5	bad	2020-01-05	\N	\N	\N	\N	\N	{"input_audio_tokens": 0.5}
+v6	bad	2020-01-05	\N	\N	\N	\N	\N	{"input_audio_tokens": 5}
+v7	bad	2020-01-05	\N	\N	\N	\N	\N	{"Two words": 5}
+v8	bad	2020-01-05	\N	\N	\N	\N	\N	{"input_tokens": 5}
+v9	bad	2020-01-05	acme	parts	10	8	\N	{"output_audio_tokens": 8}
+va	bad	2020-01-05	acme	parts	10	8	\N	{"output_audio_tokens": 2}
+\.
+SELECT results_eq($$SELECT project_id, input_tokens, cost FROM execution_history WHERE project_id ~ '^[uv].$' ORDER BY 1$$,
+    $$VALUES ('u1', 3::bigint, NULL::numeric), ('va', NULL, 10)$$, 'a bad report or bad units keep none of the others of a COPY out');
+SELECT results_eq($$SELECT record ->> 'project_id', sqlstate, field, reason, detail FROM quarantine WHERE record ->> 'project_id' ~ '^[uv].$' ORDER BY 1$$,
+    $$VALUES ('u2', '22023', 'usage', 'invalid usage report', 'It must be an object, or an array of the events of a stream.'),
+             ('u3', '22003', 'usage', 'invalid usage report', 'Field "usage.prompt_tokens" is negative.'),
+             ('u4', '22003', 'usage', 'invalid usage report', 'Field "usage.prompt_tokens" is more than 1000000000000.'),
+             ('u5', '22P02', 'usage', 'invalid usage report', 'Field "usage.prompt_tokens" is not a number but "many".'),
+             ('u6', '22023', 'usage', 'invalid usage report', 'Field "usage.prompt_tokens" must be a number.'),
+             ('u7', '22023', 'usage', 'invalid usage report', 'Field "usage.prompt_tokens" is not a whole number.'),
+             ('u8', '22P02', 'usage', 'invalid usage report', 'Field "usage.prompt_tokens" is not a number.'),
+             ('u9', '22023', 'usage', 'usage report holds more than one response', 'Responses "a" and "b" both tell what they used.'),
+             ('ua', '22023', 'usage', 'invalid usage report', 'Field "promptTokensDetails" must be an array of objects.'),
+             ('ub', '22023', 'usage', 'invalid usage report', 'Field "usage.is_byok" must be true or false.'),
+             ('uc', '22003', 'usage', 'invalid usage report', 'Field "usage.cost" is negative.'),
+             ('v1', '23514', 'units', 'units of an execution are not an object', 'They are another kind of JSON.'),
+             ('v2', '23514', 'units', '"pages" in units of an execution is negative', 'It is -1.'),
+             ('v3', '23514', 'units', '"pages" in units of an execution is not a number', 'Each member of units is a quantity.'),
+             ('v4', '23514', 'units', '"input_audio_tokens" in units of an execution is too large', 'At most 1000000000000 are allowed.'),
+             ('v5', '23514', 'units', '"input_audio_tokens" in units of an execution has a fraction', 'It is 0.5.'),
+             ('v6', '23514', 'units', 'input_audio_tokens of an execution is more than input_tokens', '5 cannot be a part of 0.'),
+             ('v7', '23514', 'units', 'units of an execution have a member that cannot be a unit', 'It is "Two words".'),
+             ('v8', '23514', 'units', '"input_tokens" does not belong into units of an execution', 'It has a column of its own.'),
+             ('v9', '23514', 'units', 'parts of output_tokens of an execution are more than the whole', 'With 8 output_audio_tokens they exceed it by 6.')$$,
+    'each is kept with its column and reason');
+SELECT is(error_of($$INSERT INTO execution_history (customer_id, usage) VALUES ('bad', '"text"')$$), 'none', 'one alone is quarantined as well');
+DELETE FROM quarantine WHERE record ->> 'project_id' ~ '^[uv].$' OR NOT record ? 'project_id';
+SELECT matches(error_of('UPDATE execution_history SET usage = ''"text"'' WHERE project_id = ''f'''), '^22023 \[usage\] ', 'an UPDATE with a bad report is refused all the same');
 SELECT matches(error_of('UPDATE execution_history SET input_tokens = -1 WHERE project_id = ''f'''), '^23514 ', 'an UPDATE is refused all the same');
 SELECT matches(error_of('INSERT INTO execution_history (customer_id, input_tokens) SELECT ''bad'', 1 / n FROM generate_series(-1, 1) AS n'), '^22012 ', 'and what is no refusal is an error');
 RESET usage_meter.on_bad_row;
@@ -196,6 +251,11 @@ SET usage_meter.on_bad_row = 'quarantine';
 SELECT results_eq($$SELECT outcome, execution_id FROM log_execution('globex', input_tokens => 11, request_id => 'l1')$$, $$VALUES ('quarantined', NULL::uuid)$$, 'or it is quarantined');
 SELECT results_eq($$SELECT outcome, execution_id FROM log_execution('globex', duration_ms => -1)$$, $$VALUES ('quarantined', NULL::uuid)$$, 'by setting');
 RESET usage_meter.on_bad_row;
+SELECT set_budget('globex', '{"customer_id": "globex"}', 1000000, is_hard => true) \gset
+SELECT reservation_id FROM reserve('globex', cost => 5) \gset
+SELECT is(count(*), 1::bigint, 'what is reserved') FROM reservations;
+SELECT is(outcome, 'accepted', 'and used') FROM log_execution('globex', reservation_id => :'reservation_id');
+SELECT is(count(*), 0::bigint, 'is settled') FROM reservations;
 -- the examples of the systems that are replaced
 SELECT log_usage(section => 'chat', prompt_tokens => 10, completion_tokens => 5) \gset
 SELECT results_eq($$SELECT section, input_tokens, output_tokens, total_tokens, user_id, customer_id, status FROM execution_history WHERE section = 'chat'$$,
@@ -261,5 +321,22 @@ SELECT is(customer_id, 'own', 'data says whose it is before subject does') FROM 
 SELECT is_empty('SELECT * FROM reconcile()', 'nothing to reconcile');
 SELECT is(fold() > 0, true, 'fold');
 SELECT is_empty('SELECT * FROM reconcile()', 'nor after a fold');
+
+-- ---- requests whose executions are too old to be kept
+
+SELECT is(rows_of(insertion('old', 'id, input_tokens = ''00000000-0000-7000-8000-0000000000ff'', 7')) + rows_of(insertion('gone')), 2::bigint, 'two requests');
+DELETE FROM execution_history WHERE request_id = 'gone';
+CREATE TABLE before AS SELECT executions, input_tokens FROM summary('all');
+SELECT set_retention('execution_history', '1 year') \gset
+SELECT is(maintain() > 0, true, 'their partitions are dropped');
+SELECT is(count(*), 0::bigint, 'with the executions') FROM execution_history WHERE request_id IN ('old', 'gone');
+SELECT is(rows_of(insertion('old', 'id, input_tokens = ''00000000-0000-7000-8000-0000000000ff'', 7')), 0::bigint, 'a request that was recorded is still recorded');
+SELECT is(rows_of($$INSERT INTO execution_history (customer_id, request_id, input_tokens) VALUES ('ann', 'old', 7)$$), 0::bigint, 'at any time');
+SELECT matches(error_of(insertion('old', 'id, input_tokens = ''00000000-0000-7000-8000-0000000000ff'', 8')), '^23505 \[request_id\] ', 'another payload is refused, be it of the same id');
+SELECT is(rows_of(insertion('gone')), 0::bigint, 'nobody can tell any more whether one was deleted before');
+SELECT results_eq('SELECT executions, input_tokens FROM summary(''all'')', 'TABLE before', 'none is counted twice');
+SELECT is(rows_of($$INSERT INTO execution_history (customer_id, request_id) VALUES ('ann', 'new')$$) + rows_of('DELETE FROM execution_history WHERE request_id = ''new''')
+          + rows_of($$INSERT INTO execution_history (customer_id, request_id) VALUES ('ann', 'new')$$), 3::bigint, 'a later one that is deleted is free');
+SELECT is_empty('SELECT * FROM reconcile()', 'nothing to reconcile');
 
 SELECT * FROM finish();

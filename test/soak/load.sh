@@ -67,7 +67,7 @@ report() {
 		CREATE TABLE minutes AS
 		SELECT minute, writes.*, seen.*
 		FROM (SELECT min(second) AS began, max(second) AS ended FROM latency) AS load,
-		     generate_series(0, greatest((ended - began) / 60 - 1, 0)) AS minute,
+		     generate_series(0, greatest((ended - began + 1) / 60 - 1, 0)) AS minute,
 		     LATERAL (SELECT count(*) AS single_inserts, round(p50(ms)::numeric, 2) AS p50_ms, round(p99(ms)::numeric, 2) AS p99_ms
 		              FROM latency WHERE second >= began + minute * 60 AND second < began + minute * 60 + 60) AS writes,
 		     LATERAL (SELECT max(backlog) AS backlog, max(delta_pages) AS delta_pages, max(folded) - min(folded) AS folded, max(refused) AS refused
@@ -76,22 +76,25 @@ report() {
 	END
 }
 
-# Compared are the first and the last third of the time, the first minute left out.
+# Compared are the first and the last third of the time, the first minute left out; with less than four there is nothing
+# to compare.
 verdict() {
-	query <<-'END'
+	query -v seconds="$seconds" <<-'END'
 		WITH third AS (
 		    SELECT greatest(1, (max(minute) + 1) / 3) AS length, max(minute) AS last FROM minutes
 		), figure AS (
-		    SELECT avg(p99_ms) FILTER (WHERE minute BETWEEN 1 AND length) AS p99_first, avg(p99_ms) FILTER (WHERE minute > last - length) AS p99_last,
+		    SELECT count(*) AS minutes, avg(p99_ms) FILTER (WHERE minute BETWEEN 1 AND length) AS p99_first, avg(p99_ms) FILTER (WHERE minute > last - length) AS p99_last,
 		           max(delta_pages) FILTER (WHERE minute BETWEEN 1 AND length) AS pages_first, max(delta_pages) FILTER (WHERE minute > last - length) AS pages_last,
 		           max(backlog) AS backlog
 		    FROM minutes, third
 		)
 		SELECT format('backlog at most %s deltas', backlog) FROM figure WHERE backlog > 500000
 		UNION ALL
-		SELECT format('usage_deltas grew from %s to %s pages', pages_first, pages_last) FROM figure WHERE pages_last > 2 * pages_first + 1000
+		SELECT format('usage_deltas grew from %s to %s pages', pages_first, pages_last) FROM figure WHERE minutes >= 4 AND (pages_last <= 2 * pages_first + 1000) IS NOT TRUE
 		UNION ALL
-		SELECT format('p99 grew from %s to %s ms', p99_first, p99_last) FROM figure WHERE p99_last > 2 * p99_first + 5
+		SELECT format('p99 grew from %s to %s ms', p99_first, p99_last) FROM figure WHERE minutes >= 4 AND (p99_last <= 2 * p99_first + 5) IS NOT TRUE
+		UNION ALL
+		SELECT format('only %s minutes of %s s were seen', minutes, :seconds) FROM figure WHERE minutes < 4 AND :seconds >= 240
 		UNION ALL
 		SELECT format('reconcile() finds %s differences', count(*)) FROM usage.reconcile() HAVING count(*) > 0;
 	END
@@ -114,4 +117,6 @@ sed -n '/^number of transactions actually/p; /^tps/p' pgbench.log
 query -c "SELECT format('%s executions, %s deltas folded in %s folds, %s left', (SELECT count(*) FROM usage.execution_history), folded, folds, backlog) FROM usage.fold_status"
 found=$(verdict)
 [[ -z $found ]] || { echo "$found"; exit 1; }
-echo 'load: bounded, flat, and every rollup equals the raw rows'
+query -c "SELECT format('load: bounded, %s, and every rollup equals the raw rows',
+                       CASE WHEN count(*) >= 4 THEN format('flat over %s minutes', count(*)) ELSE format('too short to be flat (minutes seen: %s)', count(*)) END)
+          FROM minutes"

@@ -100,6 +100,11 @@ SELECT rebuild_rollups('2024-05-05', '2024-05-06') > 0 AS rebuilt;
 UPDATE reconciled_days SET checked_at = '-infinity' WHERE day = '2024-05-05';
 INSERT INTO reconciled_days SELECT day, now(), 0 FROM generate_series('2024-05-07'::timestamptz, now() + interval '1 day', '24 hours') AS day;
 SELECT day, differences FROM reconcile_days() ORDER BY day;
+-- also those to come, be it the last of them
+INSERT INTO execution_history (customer_id, created_at) VALUES ('ahead', now() + interval '50 days');
+SELECT fold();
+UPDATE usage_cubes SET open = 1 WHERE customer_id = 'ahead' AND cube = 'actor_day';
+SELECT bool_or(day = floor_day(now() + interval '50 days')) AS reached, sum(differences) AS differences FROM reconcile_days(60) WHERE day > now();
 
 -- ---- a budget that asks for what is gone does not silence the others
 

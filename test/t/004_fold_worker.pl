@@ -71,6 +71,37 @@ $node->safe_psql('postgres', 'BEGIN;' . executions(10000) . executions(10000, le
 is_folded('two ledgers in one transaction, one');
 is_folded('two ledgers in one transaction, the other', ledger => '"Other ""One"""');
 
+# ---- maintenance where little is written ------------------------------------
+
+sub wait_for_maintenance
+{
+	return $node->poll_query_until('postgres', q{SELECT maintained_at > now() - interval '1 hour' FROM usage.fold_state});
+}
+
+# Almost certain not to be started for what is appended.
+set_threshold(1_000_000_000);
+wait_for_no_worker();
+$node->safe_psql('postgres', q{SELECT usage.set_retention('execution_payloads', '30 days');
+	INSERT INTO usage.execution_payloads (execution_id, created_at) VALUES (gen_random_uuid(), now() - interval '31 days')});
+{
+	my $session = $node->background_psql('postgres');
+	$session->query_safe(executions(1));
+	sleep 1;
+	is(count_of('usage.execution_payloads'), 1, 'no maintenance while the last is not an hour ago');
+	$node->safe_psql('postgres', q{UPDATE usage.fold_state SET maintained_at = now() - interval '2 hours'});
+	$session->query_safe(executions(1));
+	sleep 1;
+	is(count_of('usage.execution_payloads'), 1, 'nor by a session that has looked within the hour');
+	$node->safe_psql('postgres', 'BEGIN;' . executions(1) . 'ROLLBACK');
+	sleep 1;
+	is(count_of('usage.execution_payloads'), 1, 'nor by one that rolls back');
+	$node->safe_psql('postgres', executions(1));
+	ok(wait_for_maintenance(), 'the first row of another session starts it');
+	is(count_of('usage.execution_payloads'), 0, 'and what has expired is dropped');
+	wait_for_no_worker();
+	$session->quit;
+}
+
 # ---- what starts it, and what does not ------------------------------------
 
 set_threshold(0);
@@ -130,6 +161,23 @@ $node->safe_psql('postgres', q{ALTER SYSTEM SET deadlock_timeout = '100s'; SELEC
 	$node->safe_psql('postgres', executions(200));
 	is_folded('after a killed worker');
 	wait_for_no_worker();
+}
+
+# ---- what it leaves, and what keeps vacuum from it ---------------------------
+
+{
+	set_threshold(0);
+	$node->safe_psql('postgres', 'VACUUM usage.usage_deltas');
+	my $reader = $node->background_psql('postgres');
+	$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+	$node->safe_psql('postgres', executions(3));
+	$node->safe_psql('postgres', 'SELECT usage.fold()');
+	ok($node->poll_query_until('postgres', q{SELECT dead_deltas = 3 AND backlog = 0 AND dead_pages = delta_pages AND oldest_snapshot > '0.3 s' FROM usage.fold_status}),
+		'fold_status tells of dead deltas and pages, and of the oldest snapshot');
+	$reader->query_safe('COMMIT');
+	$reader->quit;
+	$node->safe_psql('postgres', 'VACUUM usage.usage_deltas');
+	ok($node->poll_query_until('postgres', q{SELECT dead_deltas = 0 FROM usage.fold_status}), 'which vacuum removes');
 }
 
 # ---- it gives way -----------------------------------------------------------

@@ -73,6 +73,7 @@ sub row
 		model => text(draw(qw(echo echo foxtrot), undef)),
 		environment => text(draw(qw(production production sandbox))),
 		status => text(draw(qw(success success success failed timeout cancelled pending running))),
+		error_code => text(draw('429 slow down', 'boom', undef, undef)),
 		input_tokens => draw(number(1000), 'NULL'),
 		cache_read_tokens => draw(number(100), 'NULL', 'NULL'),
 		output_tokens => draw(number(1000), 'NULL'),
@@ -117,6 +118,7 @@ sub assignment
 		'model = ' . text(draw(qw(echo foxtrot), undef)),
 		'byok = NOT byok',
 		'cost = 5, price_status = NULL, shadow_cost = 9',
+		'credited_cost = ' . draw(1, 'NULL', 'cost'),
 		'duration_ms = ' . draw('duration_ms * 2', number(1000), 'NULL') . ', queue_time_ms = 4',
 		"deleted_at = '2020-06-01', deleted_reason = 'test'",
 		'deleted_at = NULL, deleted_reason = NULL',
@@ -193,15 +195,24 @@ sub partition
 sub correction
 {
 	my $which = 'id = ' . one();
-	my $credit = "$which AND cost >= coalesce(credited_cost, 0) + 0.25";
+	my $amount = draw(0.25, 3, 700, 30000, -0.25, -3);
+	my ($customer, $since, $until) = ("'" . customer() . "'", draw("'-infinity'", instant()), "'infinity'");
+	my ($input, $output) = (1 + number(3), draw(0, 0.5, 2));
 
 	return draw(
 		[ "SELECT usage.delete_execution(id, 'model') FROM model.plain WHERE $which AND deleted_at IS NULL",
 			"UPDATE model.plain SET deleted_at = now(), deleted_reason = 'model' WHERE $which AND deleted_at IS NULL" ],
 		[ "SELECT usage.undelete_execution(id) FROM model.plain WHERE $which AND deleted_at IS NOT NULL",
 			"UPDATE model.plain SET deleted_at = NULL, deleted_reason = NULL WHERE $which AND deleted_at IS NOT NULL" ],
-		[ "SELECT usage.credit(0.25, 'model', execution_id => id) FROM model.plain WHERE $credit",
-			"UPDATE model.plain SET credited_cost = coalesce(credited_cost, 0) + 0.25 WHERE $credit" ]);
+		[ "UPDATE usage.execution_history SET customer_id = $customer WHERE $which", "UPDATE model.plain SET customer_id = $customer WHERE $which" ],
+		[ "SELECT usage.credit($amount, 'model', execution_id => id) FROM model.plain WHERE $which",
+			"SELECT model.credit($amount, id, NULL, '-infinity', 'infinity') FROM model.plain WHERE $which" ],
+		[ "SELECT usage.credit($amount, 'model', NULL, $customer, $since, $until)", "SELECT model.credit($amount, NULL, $customer, $since, $until)" ],
+		[ "SELECT usage.set_price('acme', 'echo', $input * 1000000, $output * 1000000, valid_from => '-infinity')",
+			"UPDATE model.price SET input = $input, output = $output" ],
+		# by the day: not of twenty years
+		[ "SELECT count(*) FROM usage.rerate('2019-12-31', '2020-03-11', jsonb_build_object('customer_id', $customer), dry_run => false)",
+			"SELECT model.rerate('2019-12-31', '2020-03-11', $customer)" ]);
 }
 
 sub failing
@@ -225,8 +236,8 @@ sub statement
 	return 'DELETE FROM %s WHERE ' . condition() . ' AND ' . condition() if $kind < 0.78;
 	return merge() if $kind < 0.82;
 	return partition() if $kind < 0.88;
-	return correction() if $kind < 0.94;
-	return failing() if $kind < 0.97;
+	return correction() if $kind < 0.95;
+	return failing() if $kind < 0.975;
 	return draw([ 'SELECT usage.adopt_default_rows()', 'SELECT 1' ], [ "SELECT usage.create_partition('2020-03-01')", 'SELECT 1' ],
 		'SET usage_meter.on_bad_row = quarantine', 'SET usage_meter.on_bad_row = reject');
 }
@@ -264,8 +275,14 @@ sub report
 	my @dimensions = grep { chance(0.25) } qw(customer_id project_id section model environment user_id);
 	my $range = draw("'-infinity', 'infinity'", "'-infinity', " . instant(), "'2020-01-10 10:07', '2020-02-03'", "'2020-01-01', '2020-02-01'");
 	my $filter = draw('{}', '{}', '{"customer_id": "ann"}', '{"model": "echo"}', '{"customer_id": "bob", "project_id": "p"}');
+	my $time_zone = draw(qw(UTC Asia/Kathmandu America/New_York));
+	my $name = draw(qw(summary daily models projects errors));
+	my $step = text(draw(undef, undef, qw(hour day week month)));
 
-	return "model.report_differences('{" . join(',', @dimensions) . "}', $range, '$filter')";
+	# has a row for each day of its range, be it of twenty years
+	$range = draw("'2020-01-10 10:07', '2020-02-03'", "'2019-12-31', '2020-03-11'") if $name eq 'daily';
+	return "model.named_differences('$name', $range, '$filter', '$time_zone')" if chance(0.4);
+	return "model.report_differences('{" . join(',', @dimensions) . "}', $step, $range, '$filter', '$time_zone')";
 }
 
 sub step

@@ -1,13 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * rerate.c
- *		Price settled executions again.
- *
- * An UPDATE does not change a settled cost, unless the owner of the ledger has
- * called allow_rerating() in the same transaction, as rerate() does around its
- * UPDATE.  Then it stamps what the price book says now, which is still not what
- * the statement says.  A transaction or savepoint that ends in an error takes the
- * permission away.
+ * current_price.c
+ *		What an execution would cost by the price book as it is now.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,71 +9,18 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "ledger/execution_price.h"
-#include "ledger/rerate.h"
 
-PG_FUNCTION_INFO_V1(allow_rerating);
 PG_FUNCTION_INFO_V1(current_price);
-
-/* The schema of the ledger whose executions may be priced again in this transaction. */
-static Oid	rerated_ledger = InvalidOid;
-
-static void
-note_transaction_end(XactEvent event, void *argument)
-{
-	rerated_ledger = InvalidOid;
-}
-
-static void
-note_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *argument)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		rerated_ledger = InvalidOid;
-}
-
-void
-rerate_init(void)
-{
-	RegisterXactCallback(note_transaction_end, NULL);
-	RegisterSubXactCallback(note_subtransaction_end, NULL);
-}
-
-bool
-is_rerating(Relation history)
-{
-	return OidIsValid(rerated_ledger) && rerated_ledger == RelationGetNamespace(history);
-}
-
-/*
- * allow_rerating(history regclass, allowed boolean) returns void
- */
-Datum
-allow_rerating(PG_FUNCTION_ARGS)
-{
-	Oid			history = PG_GETARG_OID(0);
-	char	   *name = get_rel_name(history);
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("there is no such history"),
-				 errhint("Name the table execution_history of a ledger.")));
-	if (!relation_ownercheck(history, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
-	rerated_ledger = PG_GETARG_BOOL(1) ? get_rel_namespace(history) : InvalidOid;
-	PG_RETURN_VOID();
-}
 
 /* Who may not read the price book must not learn it from here. */
 static void
