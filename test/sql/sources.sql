@@ -130,6 +130,7 @@ UPDATE video_generations SET render_status = 'failed', error_message = 'corrupt'
 UPDATE video_generations SET render_success = true WHERE request_id = 'j1' RETURNING render_status, render_success;
 INSERT INTO video_generations (partner_id, render_status) VALUES ('incept', 'exploded');
 SELECT request_id, render_status, render_success, completed_at, manifest_to_mp4_minutes::numeric(10, 2) AS minutes, grade_level, subject FROM video_generations ORDER BY request_id;
+SET client_min_messages = warning;
 SELECT usage.refresh() > 0 AS refreshed;
 SELECT partner_code, date, total_jobs, round(success_rate, 1) AS success_rate, p50_manifest_to_mp4_minutes::numeric(10, 1) AS p50, jobs_within_24h, jobs_beyond_24h,
        round(sla_24h_compliance_rate, 1) AS compliance, active_seats
@@ -158,3 +159,5 @@ SELECT filtered -> 'summary' ->> 'totalRequests' AS requests FROM post_usage('fi
 SELECT (SELECT count(*) FROM ai_usage_log.ai_usage_log) AS ai_usage_log, (SELECT count(*) FROM execution_history.execution_history) AS execution_history,
        (SELECT count(*) FROM api_usage.api_usage) AS api_usage, (SELECT count(*) FROM usage.execution_history) AS executions;
 SELECT * FROM usage.reconcile();
+
+DROP SCHEMA partner_sla, dashboard, ai_usage_log, execution_history, api_usage, usage CASCADE;
