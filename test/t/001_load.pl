@@ -1,6 +1,6 @@
 # Sixteen writers on one customer while fold() runs in a loop and readers poll: no
 # deadlock, no wait for a transaction, a tuple or an advisory lock, every poll exact
-# and monotone.
+# and monotone. Runs alone: it is about what happens at full speed.
 
 use strict;
 use warnings;

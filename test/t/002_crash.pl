@@ -1,6 +1,7 @@
 # The server is killed with SIGKILL, all its processes at once, in the middle of
 # the load. After recovery the ledger is exact, and everything is there that was
 # acknowledged to a client. USAGE_METER_CRASHES says how often, 3 times unless given.
+# Runs alone: the load has to get somewhere before the crash.
 
 use strict;
 use warnings;

@@ -1,4 +1,4 @@
-# Budgets are never overshot. A thousand reservations at once against an amount that
+# Runs alone. Budgets are never overshot. A thousand reservations at once against an amount that
 # has room for fifty; then sessions that reserve, record, roll back, release, give up
 # and die over overlapping budgets, while another looks all the time whether what is
 # spent and what is reserved, in one snapshot, are within every budget.

@@ -32,7 +32,7 @@ cmp_ok(scalar @endpoints, '>=', 24, 'the page answers every endpoint');
 
 # ---- clients --------------------------------------------------------------
 
-my $expected = join("\n", 'ada chat 15', 'incept POST 202 true', 'ticket-resolver 1500 0.0081 {"solved": true}', 'gpt-4 2000 0.075', 'completed 11');
+my $expected = join("\n", 'ada chat 15', 'incept POST 202 true', 'ticket-resolver 1500 0.0081 {"solved": true}', 'gpt-4 2000 0.075', 'completed 11', 'Teacher 2 ' . 'ff' x 20);
 
 # Both do the same: a prepared INSERT for each source, parameters of every type, and read back what they wrote.
 sub is_served

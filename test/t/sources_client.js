@@ -1,9 +1,9 @@
-// The five applications by node's pg: named statements are prepared, results come in binary.
+// The five applications by node's pg: named statements are prepared, and a Buffer is a parameter in binary.
 
 const { Client } = require('pg');
 
 async function main() {
-	const client = new Client({ host: process.env.PGHOST, port: Number(process.env.PGPORT), user: process.env.PGUSER || require('os').userInfo().username, database: process.env.PGDATABASE, binary: true });
+	const client = new Client({ host: process.env.PGHOST, port: Number(process.env.PGPORT), user: process.env.PGUSER || require('os').userInfo().username, database: process.env.PGDATABASE });
 	let statements = 0;
 	const one = async (text, ...values) => (await client.query({ name: `s${++statements}`, text, values })).rows[0];
 	const now = new Date();
@@ -40,6 +40,10 @@ async function main() {
 		'UPDATE partner_sla.video_generations SET render_success = $1, completed_at = $2 WHERE request_id = $3'
 		+ ' RETURNING render_status, round(manifest_to_mp4_minutes)::int AS minutes', true, new Date(now.getTime() + 660000), 'j-1');
 	console.log(video.render_status, video.minutes);
+
+	await one('INSERT INTO partner_sla.api_keys (partner_id, seat_name, key_hash) VALUES ($1, $2, $3) RETURNING id', 'incept', 'Teacher 2', Buffer.alloc(20, 255));
+	const key = await one('SELECT seat_name, key_hash FROM partner_sla.api_keys WHERE seat_name = $1', 'Teacher 2');
+	console.log(key.seat_name, key.key_hash.toString('hex'));
 
 	await client.end();
 }

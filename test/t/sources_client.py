@@ -53,3 +53,7 @@ status, minutes = one(
     "UPDATE partner_sla.video_generations SET render_success = %b, completed_at = %b WHERE request_id = %b"
     " RETURNING render_status, manifest_to_mp4_minutes", True, now + datetime.timedelta(minutes=11), "j-1")
 print(status, round(minutes))
+
+one("INSERT INTO partner_sla.api_keys (partner_id, seat_name, key_hash) VALUES (%b, %b, %b) RETURNING id", "incept", "Teacher 2", b"\xff" * 20)
+seat, key_hash = one("SELECT seat_name, key_hash FROM partner_sla.api_keys WHERE seat_name = %b", "Teacher 2")
+print(seat, key_hash.hex())
