@@ -61,52 +61,40 @@ histogram_range(Histogram *histogram, HistogramSide side)
 }
 
 static inline int64_t
-load_count(const void *counts, uint8_t width, uint32_t slot)
+range_load(const HistogramRange *range, uint32_t slot)
 {
-	switch (width)
+	switch (range->width)
 	{
 		case 1:
-			return ((const int8_t *) counts)[slot];
+			return ((const int8_t *) range->counts)[slot];
 		case 2:
-			return ((const int16_t *) counts)[slot];
+			return ((const int16_t *) range->counts)[slot];
 		case 4:
-			return ((const int32_t *) counts)[slot];
+			return ((const int32_t *) range->counts)[slot];
 		default:
-			return ((const int64_t *) counts)[slot];
+			return ((const int64_t *) range->counts)[slot];
 	}
 }
 
 /* The count must fit the width. */
 static inline void
-store_count(void *counts, uint8_t width, uint32_t slot, int64_t count)
-{
-	switch (width)
-	{
-		case 1:
-			((int8_t *) counts)[slot] = (int8_t) count;
-			break;
-		case 2:
-			((int16_t *) counts)[slot] = (int16_t) count;
-			break;
-		case 4:
-			((int32_t *) counts)[slot] = (int32_t) count;
-			break;
-		default:
-			((int64_t *) counts)[slot] = count;
-			break;
-	}
-}
-
-static inline int64_t
-range_load(const HistogramRange *range, uint32_t slot)
-{
-	return load_count(range->counts, range->width, slot);
-}
-
-static inline void
 range_store(HistogramRange *range, uint32_t slot, int64_t count)
 {
-	store_count(range->counts, range->width, slot, count);
+	switch (range->width)
+	{
+		case 1:
+			((int8_t *) range->counts)[slot] = (int8_t) count;
+			break;
+		case 2:
+			((int16_t *) range->counts)[slot] = (int16_t) count;
+			break;
+		case 4:
+			((int32_t *) range->counts)[slot] = (int32_t) count;
+			break;
+		default:
+			((int64_t *) range->counts)[slot] = count;
+			break;
+	}
 }
 
 /*

@@ -549,85 +549,19 @@ histogram_add(Histogram *histogram, double value, int64_t weight)
 }
 
 /*
- * Add, once each, as many of the values as are positive normal numbers whose
- * bucket has a slot and a count that grows within its width.  Returns how many
- * that were.  The width is a constant where this is inlined.
- */
-static inline int32_t
-add_run(Histogram *histogram, uint8_t width, const double *values, int32_t count)
-{
-	HistogramRange *range = &histogram->positive;
-	void	   *counts = range->counts;
-	uint32_t	first = (uint32_t) range->first;
-	uint32_t	capacity = range->capacity;
-	int			shift = GRID_SCALE_TABLE - histogram->scale;
-	double		min = histogram->min;
-	double		max = histogram->max;
-	int32_t		i;
-
-	for (i = 0; i < count; i++)
-	{
-		uint64_t	bits = grid_bits(values[i]);
-		uint32_t	slot;
-		int64_t		old;
-
-		if (unlikely_core(bits - (GRID_NORMAL_BITS + 1) >= GRID_INFINITY_BITS - (GRID_NORMAL_BITS + 1)))
-			break;
-		slot = (uint32_t) (grid_index_normal(bits - 1) >> shift) - first;
-		if (unlikely_core(slot >= capacity))
-			break;
-		old = load_count(counts, width, slot);
-		if (unlikely_core(old < 0 || !count_fits(old + 1, width)))
-			break;
-		store_count(counts, width, slot, old + 1);
-		min = values[i] < min ? values[i] : min;
-		max = values[i] > max ? values[i] : max;
-	}
-	histogram->total += i;
-	histogram->min = min;
-	histogram->max = max;
-	histogram_assert(histogram);
-	return i;
-}
-
-static inline int32_t
-add_run_of_width(Histogram *histogram, const double *values, int32_t count)
-{
-	switch (histogram->positive.width)
-	{
-		case 1:
-			return add_run(histogram, 1, values, count);
-		case 2:
-			return add_run(histogram, 2, values, count);
-		case 4:
-			return add_run(histogram, 4, values, count);
-		default:
-			return 0;
-	}
-}
-
-/*
  * Add several values, once each.  Stops at the first that fails.
  */
 HistogramStatus
 histogram_add_many(Histogram *histogram, const double *values, int32_t count)
 {
-	while (count > 0)
+	int32_t		i;
+
+	for (i = 0; i < count; i++)
 	{
-		int32_t		added = 0;
-		HistogramStatus status;
+		HistogramStatus status = add_quickly(histogram, values[i], 1);
 
-		if (likely_core(histogram->total >= 0 && histogram->total <= INT64_MAX - count &&
-						histogram->scale <= GRID_SCALE_TABLE))
-			added = add_run_of_width(histogram, values, count);
-		if (likely_core(added == count))
-			break;
-
-		status = add_quickly(histogram, values[added], 1);
 		if (unlikely_core(status != HISTOGRAM_OK))
 			return status;
-		values += added + 1;
-		count -= added + 1;
 	}
 	return HISTOGRAM_OK;
 }
