@@ -68,7 +68,8 @@ AS $fold$
 <<fold>>
 DECLARE
     began       timestamptz := clock_timestamp();
-    folded      bigint;
+    folded      bigint := 0;
+    taken       bigint;
     emptied     tid[];
 BEGIN
     PERFORM FROM fold_state FOR UPDATE SKIP LOCKED;
@@ -76,54 +77,61 @@ BEGIN
         RETURN 0;
     END IF;
 
-    WITH change AS MATERIALIZED (
-        SELECT * FROM @extschema@.take_deltas('usage_deltas', max_deltas)
-    ), upserted AS (
-        INSERT INTO usage_cubes AS cell
-        SELECT change.bucket, change.customer_id, change.project_id, change.package_id, change.section, change.provider,
-               change.model, change.environment, change.customer_tier, change.user_id, change.api_key_id,
-               change.executions, change.succeeded, change.failed, change.timed_out, change.cancelled, change.open,
-               change.unpriced, change.unreported, change.estimated, change.byok,
-               change.input_tokens, change.cache_read_tokens, change.cache_write_tokens, change.output_tokens,
-               change.reasoning_tokens, change.cost, change.billed_cost, change.shadow_cost,
-               change.duration_us, change.queue_time_us, change.duration_sketch, change.queue_time_sketch, change.cube
-        FROM change
-        ORDER BY change.cube COLLATE "C", change.customer_id COLLATE "C", change.bucket
-        ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
-        DO UPDATE SET
-            executions         = cell.executions         + excluded.executions,
-            succeeded          = cell.succeeded          + excluded.succeeded,
-            failed             = cell.failed             + excluded.failed,
-            timed_out          = cell.timed_out          + excluded.timed_out,
-            cancelled          = cell.cancelled          + excluded.cancelled,
-            open               = cell.open               + excluded.open,
-            unpriced           = cell.unpriced           + excluded.unpriced,
-            unreported         = cell.unreported         + excluded.unreported,
-            estimated          = cell.estimated          + excluded.estimated,
-            byok               = cell.byok               + excluded.byok,
-            input_tokens       = cell.input_tokens       + excluded.input_tokens,
-            cache_read_tokens  = cell.cache_read_tokens  + excluded.cache_read_tokens,
-            cache_write_tokens = cell.cache_write_tokens + excluded.cache_write_tokens,
-            output_tokens      = cell.output_tokens      + excluded.output_tokens,
-            reasoning_tokens   = cell.reasoning_tokens   + excluded.reasoning_tokens,
-            cost               = cell.cost               + excluded.cost,
-            billed_cost        = cell.billed_cost        + excluded.billed_cost,
-            shadow_cost        = cell.shadow_cost        + excluded.shadow_cost,
-            duration_us        = cell.duration_us        + excluded.duration_us,
-            queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
-            duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
-            queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
-        RETURNING ctid, executions, cost, billed_cost
-    )
-    SELECT (SELECT coalesce(sum(change.deltas_taken), 0) FROM change WHERE change.cube = 'total_quarter'),
-           array_agg(ctid) FILTER (WHERE executions = 0 AND cost = 0 AND billed_cost = 0)
-    INTO folded, emptied
-    FROM upserted;
+    -- each round takes what it has memory for; what comes meanwhile can wait
+    max_deltas := least(max_deltas, (SELECT count(*) FROM usage_deltas));
+    LOOP
+        WITH change AS MATERIALIZED (
+            SELECT * FROM @extschema@.take_deltas('usage_deltas', max_deltas - folded)
+        ), upserted AS (
+            INSERT INTO usage_cubes AS cell
+            SELECT change.bucket, change.customer_id, change.project_id, change.package_id, change.section, change.provider,
+                   change.model, change.environment, change.customer_tier, change.user_id, change.api_key_id,
+                   change.executions, change.succeeded, change.failed, change.timed_out, change.cancelled, change.open,
+                   change.unpriced, change.unreported, change.estimated, change.byok,
+                   change.input_tokens, change.cache_read_tokens, change.cache_write_tokens, change.output_tokens,
+                   change.reasoning_tokens, change.cost, change.billed_cost, change.shadow_cost,
+                   change.duration_us, change.queue_time_us, change.duration_sketch, change.queue_time_sketch, change.cube
+            FROM change
+            ORDER BY change.cube COLLATE "C", change.customer_id COLLATE "C", change.bucket
+            ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+            DO UPDATE SET
+                executions         = cell.executions         + excluded.executions,
+                succeeded          = cell.succeeded          + excluded.succeeded,
+                failed             = cell.failed             + excluded.failed,
+                timed_out          = cell.timed_out          + excluded.timed_out,
+                cancelled          = cell.cancelled          + excluded.cancelled,
+                open               = cell.open               + excluded.open,
+                unpriced           = cell.unpriced           + excluded.unpriced,
+                unreported         = cell.unreported         + excluded.unreported,
+                estimated          = cell.estimated          + excluded.estimated,
+                byok               = cell.byok               + excluded.byok,
+                input_tokens       = cell.input_tokens       + excluded.input_tokens,
+                cache_read_tokens  = cell.cache_read_tokens  + excluded.cache_read_tokens,
+                cache_write_tokens = cell.cache_write_tokens + excluded.cache_write_tokens,
+                output_tokens      = cell.output_tokens      + excluded.output_tokens,
+                reasoning_tokens   = cell.reasoning_tokens   + excluded.reasoning_tokens,
+                cost               = cell.cost               + excluded.cost,
+                billed_cost        = cell.billed_cost        + excluded.billed_cost,
+                shadow_cost        = cell.shadow_cost        + excluded.shadow_cost,
+                duration_us        = cell.duration_us        + excluded.duration_us,
+                queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
+                duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
+                queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
+            RETURNING ctid, executions, cost, billed_cost
+        )
+        SELECT (SELECT coalesce(sum(change.deltas_taken), 0) FROM change WHERE change.cube = 'total_quarter'),
+               array_agg(ctid) FILTER (WHERE executions = 0 AND cost = 0 AND billed_cost = 0)
+        INTO taken, emptied
+        FROM upserted;
 
-    -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
-    IF emptied IS NOT NULL THEN
-        DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND cost = 0 AND billed_cost = 0;
-    END IF;
+        -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
+        IF emptied IS NOT NULL THEN
+            DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND cost = 0 AND billed_cost = 0;
+        END IF;
+
+        folded := folded + taken;
+        EXIT WHEN taken = 0 OR folded >= max_deltas;
+    END LOOP;
 
     UPDATE fold_state SET
         folds = folds + 1,
@@ -138,7 +146,7 @@ END
 $fold$;
 
 COMMENT ON FUNCTION fold(bigint) IS
-'Moves the committed deltas, max_deltas at most and no more than it has memory for, into the cubes and returns how many there were. Happens by itself too, unless usage_meter.fold_threshold is 0. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months (weeks or days), three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
+'Moves the committed deltas, max_deltas at most, into the cubes and returns how many there were. Happens by itself too, unless usage_meter.fold_threshold is 0. One fold at a time: while another runs, returns 0 at once. Readers and writers never wait for it, and every report is the same before, during and after. Also makes the partitions of the coming months (weeks or days), three ahead. In REPEATABLE READ it may raise 40001 after a concurrent fold: try again.';
 
 CREATE FUNCTION maintain_after_fold(refused bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE

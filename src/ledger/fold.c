@@ -12,8 +12,7 @@
  *
  * The coarse cubes are made of the cells of fine ones, which are far fewer.
  *
- * Memory is bounded by taking fewer deltas than asked for: the others stay for
- * the next fold.
+ * Memory is bounded by taking fewer deltas than asked for: fold() asks again.
  *
  *-------------------------------------------------------------------------
  */
