@@ -32,7 +32,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION is_one_of(text, jsonb) IS
-'Is the value among those that one member of a filter admits? Inlined, and then a condition that an index on the value can use.';
+'Is the value among those that one member of a filter admits? Inlined, and then a condition that an index of the default collation on the value can use.';
 
 -- IS NULL comes first: then the planner does not look at conditions on what is not filtered.
 CREATE FUNCTION is_admitted(e execution_history, filter jsonb) RETURNS boolean

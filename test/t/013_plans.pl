@@ -1,6 +1,6 @@
 # What the reports look at, by the plan of every statement that runs inside
 # them: of closed ranges of past days no partition of the history is read from
-# end to end.
+# end to end, and of one customer only his cells.
 
 use strict;
 use warnings;
@@ -62,6 +62,21 @@ foreach my $range (sort keys %ranges)
 	{
 		my $call = sprintf $report, $ranges{$range};
 		unlike(plans($call), $scan, "$range: no sequential scan");
+	}
+}
+
+# The cells of a customer are found by the index: his name is a condition of it, not what is filtered from all others.
+my $cubes = qr/(?:workload_day|actor_day|project_day|timeline_quarter)/;
+foreach my $range ('days of a customer', 'days of a time zone')
+{
+	my $arguments = $ranges{$range} . ($range eq 'days of a customer' ? '' : q{, filter => '{"customer_id": "customer 7"}'});
+	foreach my $report ('summary(%s)', 'daily(%s)', 'projects(%s)', 'models(%s)', "breakdown('user_id', %s)")
+	{
+		my $plans = plans(sprintf $report, $arguments);
+		my @scans = $plans =~ /(\w[\w ]*) on $cubes\b/g;
+		my @keyed = $plans =~ /Index (?:Only )?Scan using \w+ on $cubes\b[^\n]*\n\s*Index Cond: [^\n]*customer_id = ANY/g;
+		cmp_ok(scalar @scans, '>', 0, "$range: cubes are read");
+		is(scalar @keyed, scalar @scans, "$range: by the key of the customer") or diag(grep { /$cubes/ } split /^/m, $plans);
 	}
 }
 
