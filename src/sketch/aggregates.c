@@ -116,19 +116,42 @@ unchanged_state(FunctionCallInfo fcinfo)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
+static pg_noinline Datum
+count_and_return(ExpandedSketch *sketch)
+{
+	sketch_count_pending(sketch);
+	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+}
+
+/* The state with one value more to count. */
+static inline Datum
+collect(ExpandedSketch *sketch, double value)
+{
+	sketch->pending[sketch->pending_count++] = value;
+	if (unlikely(sketch->pending_count == SKETCH_PENDING_MAX))
+		return count_and_return(sketch);
+	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+}
+
+static pg_noinline Datum
+accumulate_first(FunctionCallInfo fcinfo, double value)
+{
+	if (isnan(value))
+		sketch_check_status(HISTOGRAM_NAN);
+	return collect(get_state(fcinfo), value);
+}
+
+/*
+ * Called for each row.  That no call returns here spares saving registers.
+ */
 static inline Datum
 accumulate(FunctionCallInfo fcinfo, double value)
 {
-	ExpandedSketch *sketch;
+	ExpandedSketch *sketch = PG_ARGISNULL(0) ? NULL : sketch_writable(PG_GETARG_DATUM(0));
 
-	if (unlikely(isnan(value)))
-		sketch_check_status(HISTOGRAM_NAN);
-
-	sketch = get_state(fcinfo);
-	sketch->pending[sketch->pending_count++] = value;
-	if (sketch->pending_count == SKETCH_PENDING_MAX)
-		sketch_count_pending(sketch);
-	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+	if (unlikely(sketch == NULL || isnan(value)))
+		return accumulate_first(fcinfo, value);
+	return collect(sketch, value);
 }
 
 static Datum

@@ -182,6 +182,9 @@ typedef struct HistogramTextError
 #define HISTOGRAM_ENCODED_SINGLE_MAX	48
 #define HISTOGRAM_ENCODED_MAX	(64 + 2 * 10 * (HISTOGRAM_BUCKETS_MAX + 1))
 
+/* So many values at once are added fastest. */
+#define HISTOGRAM_BATCH_VALUES	8
+
 /* Life.  Without tracks_extremes, minimum and maximum are never known. */
 extern void histogram_init(Histogram *histogram, HistogramResize resize, void *context,
 						   bool tracks_extremes);

@@ -37,7 +37,7 @@
 #include "histogram.h"
 
 /* Values that an expanded object collects before it counts them. */
-#define SKETCH_PENDING_MAX	8
+#define SKETCH_PENDING_MAX	HISTOGRAM_BATCH_VALUES
 
 /* What an expanded object has counted. */
 typedef struct SketchCounts
@@ -104,10 +104,13 @@ static inline ExpandedSketch *
 sketch_writable(Datum sketch)
 {
 	ExpandedSketch *expanded;
+	varatt_expanded pointer;
 
 	if (!VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(sketch)))
 		return NULL;
-	expanded = (ExpandedSketch *) DatumGetEOHP(sketch);
+	/* DatumGetEOHP() inline: it is called for each row */
+	memcpy(&pointer, VARDATA_EXTERNAL(DatumGetPointer(sketch)), sizeof(pointer));
+	expanded = (ExpandedSketch *) pointer.eohptr;
 	Assert(expanded->magic == EXPANDED_SKETCH_MAGIC);
 	return expanded;
 }

@@ -509,6 +509,43 @@ check_frame(const double *values, int count)
 	frame_free(&frame);
 }
 
+/*
+ * Several values at once count as they do one by one: whatever was there before,
+ * where counts outgrow their width, and at any scale.
+ */
+static void
+check_batches(const double *values, int count)
+{
+	static const int64_t weights[] = {0, 1, -1, INT8_MAX - 3, INT16_MAX - 3, INT32_MAX - 3, INT64_MAX - VALUES_MAX};
+	int64_t		weight = weights[draw_below(sizeof(weights) / sizeof(weights[0]))];
+	int			scale = (draw_below(2) == 0) ? GRID_SCALE_TABLE : (int) draw_below(GRID_SCALE_MAX);
+	Histogram	batches;
+	Histogram	singles;
+	int			i;
+	int			size;
+
+	start(&batches);
+	start(&singles);
+	assert(histogram_set_scale(&batches, scale) == HISTOGRAM_OK);
+	assert(histogram_set_scale(&singles, scale) == HISTOGRAM_OK);
+	add(&batches, values[0], weight);
+	add(&singles, values[0], weight);
+	for (i = 0; i < count; i += size)
+	{
+		int			j;
+
+		size = (draw_below(4) == 0) ? 1 + (int) draw_below(11) : 8;
+		if (size > count - i)
+			size = count - i;
+		assert(histogram_add_many(&batches, values + i, size) == HISTOGRAM_OK);
+		for (j = 0; j < size; j++)
+			add(&singles, values[i + j], 1);
+		assert_same(&batches, &singles);
+	}
+	histogram_free(&batches);
+	histogram_free(&singles);
+}
+
 static void
 check_round(void)
 {
@@ -532,6 +569,7 @@ check_round(void)
 	assert_same(&whole, &again);
 	check_subtraction(&whole, values, count);
 	check_weights(values, count);
+	check_batches(values, count);
 	check_single(values[0]);
 	check_scales(values, count);
 	check_mutations(&whole);
