@@ -36,6 +36,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -49,6 +50,7 @@
 #include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
+#include "storage/bufmgr.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
@@ -72,6 +74,9 @@
 
 /* Deltas in one transaction: a second or a few of work. */
 #define FOLD_BATCH			100000
+
+/* 64 MB: reading through so many pages takes a report some 30 ms. */
+#define BLOATED_PAGES		8192
 
 /* A fold that somebody called may be running: how long to wait for it. */
 #define BUSY_PAUSE_MS		250
@@ -394,10 +399,27 @@ wait_a_little(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Is the table of a size that traffic does not give it, only a load of many rows at once? */
+static bool
+is_bloated(Oid deltas)
+{
+	Relation	relation = try_relation_open(deltas, AccessShareLock);
+	BlockNumber pages;
+
+	if (relation == NULL)
+		return false;
+	pages = RelationGetNumberOfBlocks(relation);
+	relation_close(relation, AccessShareLock);
+	return pages > BLOATED_PAGES;
+}
+
 /*
  * Give the room of folded deltas back to writers.  The server's own autovacuum looks
  * once a minute, and every read of usage looks through what has piled up by then.
- * The end of the table is not cut off: that would lock writers out.
+ *
+ * The end of the table is cut off only after a load of many rows, whose empty pages
+ * each read would look through for ever: writers may have to wait for that, if only
+ * for the 20 ms after which vacuum gives way.
  */
 static void
 vacuum_deltas(Oid deltas)
@@ -413,7 +435,6 @@ vacuum_deltas(Oid deltas)
 	params.log_min_duration = -1;
 	params.nworkers = -1;
 	params.index_cleanup = VACOPTVALUE_UNSPECIFIED;
-	params.truncate = VACOPTVALUE_DISABLED;
 
 	/* vacuum() commits and starts transactions, and keeps what it needs across them here */
 	PortalContext = AllocSetContextCreate(TopMemoryContext, "usage_meter vacuum", ALLOCSET_DEFAULT_SIZES);
@@ -422,6 +443,7 @@ vacuum_deltas(Oid deltas)
 	MemoryContextSwitchTo(old_context);
 	pgstat_report_activity(STATE_RUNNING, "vacuum of usage_deltas");
 	StartTransactionCommand();
+	params.truncate = is_bloated(deltas) ? VACOPTVALUE_ENABLED : VACOPTVALUE_DISABLED;
 	vacuum_relations(relations, &params, PortalContext);
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, NULL);

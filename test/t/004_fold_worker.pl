@@ -180,6 +180,20 @@ $node->safe_psql('postgres', q{ALTER SYSTEM SET deadlock_timeout = '100s'; SELEC
 	ok($node->poll_query_until('postgres', q{SELECT dead_deltas = 0 FROM usage.fold_status}), 'which vacuum removes');
 }
 
+# ---- after a load of much at once -------------------------------------------
+
+{
+	my $wide = join ', ', map { "repeat('$_', 250)" } 'a' .. 'g';
+	$node->safe_psql('postgres', 'INSERT INTO usage.execution_history (customer_id, created_at, project_id, package_id, section, user_id, api_key_id, provider, model) '
+		. "SELECT 'customer ' || number, '2020-02-02 10:00+00', $wide FROM generate_series(1, 36000) AS number");
+	cmp_ok($node->safe_psql('postgres', q{SELECT pg_relation_size('usage.usage_deltas')}), '>', 64 * 1024 * 1024, 'a large load makes usage_deltas large');
+	set_threshold(100);
+	$node->safe_psql('postgres', executions(200));
+	is_folded('after a large load');
+	wait_for_no_worker();
+	cmp_ok($node->safe_psql('postgres', 'SELECT delta_pages FROM usage.fold_status'), '<', 100, 'the worker gives the empty pages back');
+}
+
 # ---- it gives way -----------------------------------------------------------
 
 $node->safe_psql('postgres', q{ALTER SYSTEM SET deadlock_timeout = '100ms'; SELECT pg_reload_conf()});
