@@ -517,14 +517,60 @@ return_cell(Fold *fold, CubeId cube, const Addend *addend)
 	tuplestore_putvalues(fold->result->setResult, fold->result->setDesc, values, nulls);
 }
 
-static void
-return_cube(Fold *fold, CubeId cube)
+/* As text is compared in "C": by bytes. */
+static int
+compare_texts(const char *a, const char *b)
 {
+	Size		a_length = VARSIZE_ANY_EXHDR(a);
+	Size		b_length = VARSIZE_ANY_EXHDR(b);
+	int			order = memcmp(VARDATA_ANY(a), VARDATA_ANY(b), Min(a_length, b_length));
+
+	return order != 0 ? order : (a_length > b_length) - (a_length < b_length);
+}
+
+/* The order of usage_cubes_pkey within a cube: by customer, where it holds that, bucket, and the other dimensions. */
+static int
+compare_entries(const void *left, const void *right, void *holds_customer)
+{
+	const CellKey *a = &(*(CellEntry *const *) left)->key;
+	const CellKey *b = &(*(CellEntry *const *) right)->key;
+	uint32		a_offset = CELL_KEY_FIRST;
+	uint32		b_offset = CELL_KEY_FIRST;
+	int			order = 0;
+
+	if (*(bool *) holds_customer)
+		order = compare_texts(cell_key_next(a, &a_offset), cell_key_next(b, &b_offset));
+	if (order == 0)
+		order = (cell_key_bucket(a) > cell_key_bucket(b)) - (cell_key_bucket(a) < cell_key_bucket(b));
+	while (order == 0 && a_offset < a->length)
+		order = compare_texts(cell_key_next(a, &a_offset), cell_key_next(b, &b_offset));
+	return order;
+}
+
+static CellEntry **
+sorted_entries(Fold *fold, CubeId cube)
+{
+	CellEntry **entries = MemoryContextAllocHuge(fold->context, fold->cubes[cube]->members * sizeof(CellEntry *));
+	bool		holds_customer = (cube_specs[cube].dimensions & DIMENSION(CUSTOMER_ID)) != 0;
 	cells_iterator iterator;
 	CellEntry  *entry;
+	int64		count = 0;
 
 	cells_start_iterate(fold->cubes[cube], &iterator);
 	while ((entry = cells_iterate(fold->cubes[cube], &iterator)) != NULL)
+		entries[count++] = entry;
+	qsort_arg(entries, count, sizeof(CellEntry *), compare_entries, &holds_customer);
+	return entries;
+}
+
+/* In the order in which they are found in usage_cubes, so that the next is near the last. */
+static void
+return_cube(Fold *fold, CubeId cube)
+{
+	CellEntry **entries = sorted_entries(fold, cube);
+	int64		i;
+
+	for (i = 0; i < fold->cubes[cube]->members; i++)
 	{
 		Addend		addend;
 		MemoryContext old_context;
@@ -532,11 +578,12 @@ return_cube(Fold *fold, CubeId cube)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(fold->row_context);
 		old_context = MemoryContextSwitchTo(fold->row_context);
-		read_cell(fold, cube, entry, &addend);
+		read_cell(fold, cube, entries[i], &addend);
 		add_to_cubes(fold, cube, &addend);
 		return_cell(fold, cube, &addend);
 		MemoryContextSwitchTo(old_context);
 	}
+	pfree(entries);
 }
 
 /* ---- the function ---- */
