@@ -18,6 +18,7 @@
 #include "utils/guc.h"
 
 #include "compat.h"
+#include "ledger/columns.h"
 #include "ledger/correction.h"
 #include "ledger/fold_worker.h"
 #include "ledger/quarantine.h"
@@ -30,6 +31,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	columns_init();
 	price_book_init();
 	fold_worker_init();
 	quarantine_init();

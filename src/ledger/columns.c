@@ -3,9 +3,9 @@
  * columns.c
  *		Find the columns of a ledger's tables by name.
  *
- * This runs for every statement, so the search for a column begins right after
- * the one before it: in every table that the ledger made it is there or next to
- * it.
+ * This runs for every statement, and would take a tenth of what an INSERT takes
+ * with us.  So what was found is kept until the relation cache tells of a change to
+ * the table.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,8 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_type_d.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 
 #include "ledger/columns.h"
@@ -114,6 +116,19 @@ static const ColumnSpec claim_columns[CLAIM_COLUMNS] = {
 	[CLAIM_CLAIMED_AT] = {"claimed_at", TIMESTAMPTZOID},
 };
 
+/* The columns that a table was found to have. */
+typedef struct KnownTable
+{
+	Oid			relid;			/* MUST BE FIRST: the key */
+	const ColumnSpec *specs;
+	Oid			sketch_type;
+	AttrNumber	attnums[HISTORY_COLUMNS];
+} KnownTable;
+
+StaticAssertDecl(DELTA_COLUMNS <= HISTORY_COLUMNS && CLAIM_COLUMNS <= HISTORY_COLUMNS, "a table has more columns than its entry");
+
+static HTAB *known_tables;
+
 static bool
 is_column(TupleDesc desc, int index, const ColumnSpec *spec)
 {
@@ -122,6 +137,7 @@ is_column(TupleDesc desc, int index, const ColumnSpec *spec)
 	return !attribute->attisdropped && strcmp(NameStr(attribute->attname), spec->name) == 0;
 }
 
+/* From start on: in every table that the ledger made it is there or next to it. */
 static int
 find_column(Relation relation, const ColumnSpec *spec, int start)
 {
@@ -160,7 +176,7 @@ check_type(Relation relation, const ColumnSpec *spec, Oid type, int index)
 }
 
 static void
-resolve(Relation relation, const ColumnSpec *specs, int count, Oid sketch_type, AttrNumber *attnums)
+find_columns(Relation relation, const ColumnSpec *specs, int count, Oid sketch_type, AttrNumber *attnums)
 {
 	int			index = -1;
 	int			i;
@@ -171,6 +187,49 @@ resolve(Relation relation, const ColumnSpec *specs, int count, Oid sketch_type, 
 		check_type(relation, &specs[i], OidIsValid(specs[i].type) ? specs[i].type : sketch_type, index);
 		attnums[i] = AttrOffsetGetAttrNumber(index);
 	}
+}
+
+static void
+resolve(Relation relation, const ColumnSpec *specs, int count, Oid sketch_type, AttrNumber *attnums)
+{
+	Oid			relid = RelationGetRelid(relation);
+	KnownTable *known = hash_search(known_tables, &relid, HASH_FIND, NULL);
+
+	if (known == NULL || known->specs != specs || known->sketch_type != sketch_type)
+	{
+		find_columns(relation, specs, count, sketch_type, attnums);
+		known = hash_search(known_tables, &relid, HASH_ENTER, NULL);
+		known->specs = specs;
+		known->sketch_type = sketch_type;
+		memcpy(known->attnums, attnums, count * sizeof(AttrNumber));
+	}
+	memcpy(attnums, known->attnums, count * sizeof(AttrNumber));
+}
+
+/* Callback of the relation cache.  InvalidOid stands for every relation. */
+static void
+forget_table(Datum argument, Oid relid)
+{
+	HASH_SEQ_STATUS scan;
+	KnownTable *known;
+
+	if (OidIsValid(relid))
+	{
+		hash_search(known_tables, &relid, HASH_REMOVE, NULL);
+		return;
+	}
+	hash_seq_init(&scan, known_tables);
+	while ((known = hash_seq_search(&scan)) != NULL)
+		hash_search(known_tables, &known->relid, HASH_REMOVE, NULL);
+}
+
+void
+columns_init(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownTable)};
+
+	known_tables = hash_create("usage_meter columns", 16, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(forget_table, (Datum) 0);
 }
 
 void

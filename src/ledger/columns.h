@@ -119,6 +119,7 @@ typedef enum ClaimColumn
 
 #define CLAIM_COLUMNS		(CLAIM_CLAIMED_AT + 1)
 
+extern void columns_init(void);
 extern void history_columns_resolve(Relation history, AttrNumber *attnums);
 extern void delta_columns_resolve(Relation deltas, Oid sketch_type, AttrNumber *attnums);
 extern void claim_columns_resolve(Relation claims, AttrNumber *attnums);
