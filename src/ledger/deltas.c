@@ -319,9 +319,10 @@ add_execution(DeltaWriter *writer, const Execution *row, int sign)
 static bool
 is_zero(Numeric value)
 {
+	static Numeric zero;
+
 	return value == NULL ||
-		DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(value),
-										 NumericGetDatum(int64_to_numeric(0))));
+		DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(value), numeric_constant(&zero, 0)));
 }
 
 /* Did the statement leave everything in this group as it was? */

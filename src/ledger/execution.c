@@ -92,12 +92,12 @@ execution_word(const Execution *row, HistoryColumn column, const char *const *wo
 int64
 execution_microseconds(const Execution *row, HistoryColumn column)
 {
+	static Numeric thousand;
 	Datum		microseconds;
 
 	if (execution_is_null(row, column))
 		return -1;
-	microseconds = DirectFunctionCall2(numeric_mul, execution_value(row, column),
-									   NumericGetDatum(int64_to_numeric(1000)));
+	microseconds = DirectFunctionCall2(numeric_mul, execution_value(row, column), numeric_constant(&thousand, 1000));
 	return DatumGetInt64(DirectFunctionCall1(numeric_int8, microseconds));
 }
 

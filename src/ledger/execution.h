@@ -11,6 +11,8 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/rel.h"
 
 #include "compat.h"
@@ -139,6 +141,20 @@ static inline Form_pg_attribute
 execution_attribute(const Execution *row, HistoryColumn column)
 {
 	return TupleDescAttr(RelationGetDescr(row->relation), row->attnums[column] - 1);
+}
+
+/* The numeric of a number that rows are compared or multiplied with, made once. */
+static inline Datum
+numeric_constant(Numeric *made, int64 value)
+{
+	if (unlikely(*made == NULL))
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(TopMemoryContext);
+
+		*made = int64_to_numeric(value);
+		MemoryContextSwitchTo(old_context);
+	}
+	return NumericGetDatum(*made);
 }
 
 extern Execution execution_deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple);

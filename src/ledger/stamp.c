@@ -170,37 +170,39 @@ check_tokens(const Execution *row)
 }
 
 static char *
-numeric_text(Datum value)
+numeric_text(Numeric value)
 {
-	return psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, value)));
+	return psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value))));
 }
 
 /* Refuse NaN, infinities and what is below zero. */
 static void
 check_amount(const Execution *row, HistoryColumn column)
 {
-	Datum		value;
+	static Numeric zero;
 	Numeric		number;
 
 	if (execution_is_null(row, column))
 		return;
-	value = execution_value(row, column);
-	number = DatumGetNumeric(value);
+	number = DatumGetNumeric(execution_value(row, column));
 	if (numeric_is_nan(number) || numeric_is_inf(number))
-		reject(row, column, "is not a finite number", numeric_text(value), "Use null for a value that is not known.");
-	if (DatumGetBool(DirectFunctionCall2(numeric_lt, value, NumericGetDatum(int64_to_numeric(0)))))
-		reject(row, column, "is negative", numeric_text(value), "Use null for a value that is not known.");
+		reject(row, column, "is not a finite number", numeric_text(number), "Use null for a value that is not known.");
+	if (DatumGetBool(DirectFunctionCall2(numeric_lt, NumericGetDatum(number), numeric_constant(&zero, 0))))
+		reject(row, column, "is negative", numeric_text(number), "Use null for a value that is not known.");
 }
 
 static void
 check_duration(const Execution *row, HistoryColumn column)
 {
+	static Numeric longest;
+	Numeric		duration;
+
 	if (execution_is_null(row, column))
 		return;
 	check_amount(row, column);
-	if (DatumGetBool(DirectFunctionCall2(numeric_gt, execution_value(row, column),
-										 NumericGetDatum(int64_to_numeric(DURATION_MS_MAX)))))
-		reject(row, column, "is too large", numeric_text(execution_value(row, column)),
+	duration = DatumGetNumeric(execution_value(row, column));
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(duration), numeric_constant(&longest, DURATION_MS_MAX))))
+		reject(row, column, "is too large", numeric_text(duration),
 			   psprintf("It is in milliseconds, at most " INT64_FORMAT ".", DURATION_MS_MAX));
 }
 
