@@ -115,7 +115,7 @@ COMMENT ON FUNCTION maintain() IS
 
 -- Asked by read_query() where it is about to look at raw executions of [since, until), a part of the range it was asked for.
 CREATE FUNCTION has_raw(since timestamptz, until timestamptz, needed text[]) RETURNS boolean
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $has_raw$
 DECLARE

@@ -65,7 +65,8 @@ foreach my $range (sort keys %ranges)
 	}
 }
 
-# The cells of a customer are found by the index: his name is a condition of it, not what is filtered from all others.
+# The cells and the executions of a customer are found by the index: his name is a condition of it, not what is filtered
+# from all others.
 my $cubes = qr/(?:workload_day|actor_day|project_day|timeline_quarter)/;
 foreach my $range ('days of a customer', 'days of a time zone')
 {
@@ -77,8 +78,16 @@ foreach my $range ('days of a customer', 'days of a time zone')
 		my @keyed = $plans =~ /Index (?:Only )?Scan using \w+ on $cubes\b[^\n]*\n\s*Index Cond: [^\n]*customer_id = ANY/g;
 		cmp_ok(scalar @scans, '>', 0, "$range: cubes are read");
 		is(scalar @keyed, scalar @scans, "$range: by the key of the customer") or diag(grep { /$cubes/ } split /^/m, $plans);
+		unlike($plans, qr/Scan (?:using \w+ )?on execution_history_\w+[^\n]*\n\s*(?:Index|Recheck) Cond: (?![^\n]*customer_id = ANY)/, "$range: of his executions too");
 	}
 }
+
+# What is read from executions is much, so workers may help.
+like($node->safe_psql('postgres', q{
+	SET search_path = usage, public;
+	SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0;
+	SELECT explain_read('2025-01-10 05:00', '2025-03-10 05:00', '{}', '{project_id,model}')}),
+	qr/Parallel/, 'workers help');
 
 $node->stop;
 done_testing();
