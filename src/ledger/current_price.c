@@ -65,7 +65,7 @@ current_price(PG_FUNCTION_ARGS)
 	history = table_open(relid, AccessShareLock);
 	check_readable(history);
 	history_columns_resolve(history, attnums);
-	row = execution_deform(history, attnums, &tuple);
+	row = execution_of_tuple(history, attnums, &tuple);
 	usage = execution_usage(&row);
 	execution_price(&row, &usage);
 	for (i = 0; i < (int) lengthof(columns); i++)

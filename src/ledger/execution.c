@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "executor/tuptable.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -39,18 +40,38 @@ const char *const price_status_names[PRICE_STATUSES] = {
 	[PRICE_REPORTED] = "reported",
 };
 
-Execution
-execution_deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
+static Execution
+make_execution(Relation relation, const AttrNumber *attnums)
 {
-	TupleDesc	desc = RelationGetDescr(relation);
-	Execution	row = {
+	int			natts = RelationGetNumberOfAttributes(relation);
+
+	return (Execution)
+	{
 		.relation = relation,
 		.attnums = attnums,
-		.values = palloc(desc->natts * sizeof(Datum)),
-		.nulls = palloc(desc->natts * sizeof(bool))
+		.values = palloc(natts * sizeof(Datum)),
+		.nulls = palloc(natts * sizeof(bool))
 	};
+}
 
-	heap_deform_tuple(tuple, desc, row.values, row.nulls);
+Execution
+execution_of_tuple(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
+{
+	Execution	row = make_execution(relation, attnums);
+
+	heap_deform_tuple(tuple, RelationGetDescr(relation), row.values, row.nulls);
+	return row;
+}
+
+/* The same of a slot, which often has the values at hand.  It keeps them. */
+Execution
+execution_of_slot(Relation relation, const AttrNumber *attnums, TupleTableSlot *slot)
+{
+	Execution	row = make_execution(relation, attnums);
+
+	slot_getallattrs(slot);
+	memcpy(row.values, slot->tts_values, RelationGetNumberOfAttributes(relation) * sizeof(Datum));
+	memcpy(row.nulls, slot->tts_isnull, RelationGetNumberOfAttributes(relation) * sizeof(bool));
 	return row;
 }
 

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -157,7 +158,8 @@ numeric_constant(Numeric *made, int64 value)
 	return NumericGetDatum(*made);
 }
 
-extern Execution execution_deform(Relation relation, const AttrNumber *attnums, HeapTuple tuple);
+extern Execution execution_of_tuple(Relation relation, const AttrNumber *attnums, HeapTuple tuple);
+extern Execution execution_of_slot(Relation relation, const AttrNumber *attnums, TupleTableSlot *slot);
 extern int	execution_status(const Execution *row);
 extern bool execution_same_value(const Execution *a, const Execution *b, HistoryColumn column);
 extern int	execution_word(const Execution *row, HistoryColumn column,

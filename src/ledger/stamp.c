@@ -527,35 +527,48 @@ stamped_table(FmgrInfo *flinfo, Relation relation)
 }
 
 /*
+ * The row as a tuple, for the executor to take apart: without the version of a
+ * composite value, or it would check that first.
+ */
+static HeapTuple
+stamped_tuple(const Execution *row)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(row->relation), row->values, row->nulls);
+
+	ItemPointerSetInvalid(&tuple->t_data->t_ctid);
+	return tuple;
+}
+
+/*
  * A new row as it is to be inserted, or NULL if it is not: it repeats a request
  * that is recorded, or is bad and now in quarantine.
  */
 static HeapTuple
-insertion(Relation relation, const AttrNumber *attnums, HeapTuple tuple)
+insertion(const TriggerData *trigdata, const AttrNumber *attnums)
 {
-	Execution	row = execution_deform(relation, attnums, tuple);
+	Execution	row = execution_of_slot(trigdata->tg_relation, attnums, trigdata->tg_trigslot);
 	int64		fingerprint;
 	bool		is_new;
 
 	if (is_moved(&row))
-		return tuple;
+		return trigdata->tg_trigtuple;
 	row.refusal = quarantine_room();
 	fingerprint = request_fingerprint(&row);
 	stamp_new(&row);
 	is_new = !execution_is_refused(&row) && request_claim(&row, fingerprint);
 	if (execution_is_refused(&row))
-		quarantine_execution(&row, tuple);
-	return is_new ? heap_form_tuple(RelationGetDescr(relation), row.values, row.nulls) : NULL;
+		quarantine_execution(&row, trigdata->tg_trigtuple);
+	return is_new ? stamped_tuple(&row) : NULL;
 }
 
 static HeapTuple
-update(Relation relation, const AttrNumber *attnums, HeapTuple old_tuple, HeapTuple new_tuple)
+update(const TriggerData *trigdata, const AttrNumber *attnums)
 {
-	Execution	old = execution_deform(relation, attnums, old_tuple);
-	Execution	new = execution_deform(relation, attnums, new_tuple);
+	Execution	old = execution_of_slot(trigdata->tg_relation, attnums, trigdata->tg_trigslot);
+	Execution	new = execution_of_slot(trigdata->tg_relation, attnums, trigdata->tg_newslot);
 
 	stamp_changed(&old, &new);
-	return heap_form_tuple(RelationGetDescr(relation), new.values, new.nulls);
+	return stamped_tuple(&new);
 }
 
 static void
@@ -579,12 +592,9 @@ Datum
 stamp_execution(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-	Relation	relation = trigdata->tg_relation;
 	const AttrNumber *attnums;
 
 	check_protocol(fcinfo);
-	attnums = stamped_table(fcinfo->flinfo, relation);
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event)
-					  ? update(relation, attnums, trigdata->tg_trigtuple, trigdata->tg_newtuple)
-					  : insertion(relation, attnums, trigdata->tg_trigtuple));
+	attnums = stamped_table(fcinfo->flinfo, trigdata->tg_relation);
+	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? update(trigdata, attnums) : insertion(trigdata, attnums));
 }
