@@ -62,10 +62,10 @@ COMMENT ON FUNCTION html_money(numeric) IS 'An amount to the cent, or in two sig
 CREATE FUNCTION html_duration(milliseconds numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT CASE WHEN milliseconds < 999.5   THEN html_significant(milliseconds, 3) || ' ms'
-                WHEN milliseconds < 59950   THEN html_significant(milliseconds / 1000, 3) || ' s'
-                WHEN milliseconds < 3597000 THEN html_significant(milliseconds / 60000, 3) || ' min'
-                ELSE html_significant(milliseconds / 3600000, 3) || ' h' END;
+    SELECT CASE WHEN milliseconds < 999.5   THEN html_significant(milliseconds, 3) || '&#160;ms'
+                WHEN milliseconds < 59950   THEN html_significant(milliseconds / 1000, 3) || '&#160;s'
+                WHEN milliseconds < 3597000 THEN html_significant(milliseconds / 60000, 3) || '&#160;min'
+                ELSE html_significant(milliseconds / 3600000, 3) || '&#160;h' END;
 END;
 
 COMMENT ON FUNCTION html_duration(numeric) IS 'A duration in three significant digits, with its unit; NULL if it is not known';
@@ -427,7 +427,7 @@ RETURN '
   :root { color-scheme: light; --paper: #fff; --ink: #000; --soft: #444; --rule: #ccc; --blue: #3461d1; --pale: #a9c1f5; --red: #c8423b; --amber: #b86e00; }
   figure, tr, .totals { break-inside: avoid; }
   h2 { break-after: avoid; }
-  svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  svg, .key::before { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 * { box-sizing: border-box; margin: 0; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
