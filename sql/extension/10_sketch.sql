@@ -97,6 +97,10 @@ CREATE FUNCTION quantile_sketch_subtract(quantile_sketch, quantile_sketch) RETUR
 AS 'MODULE_PATHNAME', 'sketch_subtract' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION quantile_sketch_subtract(quantile_sketch, quantile_sketch) IS 'implementation of - operator';
 
+CREATE FUNCTION quantile_sketch_negate(quantile_sketch) RETURNS quantile_sketch
+AS 'MODULE_PATHNAME', 'sketch_negate' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION quantile_sketch_negate(quantile_sketch) IS 'implementation of prefix operator -';
+
 CREATE OPERATOR + (
 	LEFTARG = quantile_sketch,
 	RIGHTARG = quantile_sketch,
@@ -112,6 +116,12 @@ CREATE OPERATOR - (
 );
 COMMENT ON OPERATOR - (quantile_sketch, quantile_sketch) IS
 	'sketch of the values of the first without those of the second; minimum and maximum are unknown from then on';
+
+CREATE OPERATOR - (
+	RIGHTARG = quantile_sketch,
+	FUNCTION = quantile_sketch_negate
+);
+COMMENT ON OPERATOR - (NONE, quantile_sketch) IS 'each count negated: to take values away from a sum by merge()';
 
 -- Support functions of the aggregates. The state is the type itself, so that an
 -- executor may ship it between processes and nodes. An interval is held as its

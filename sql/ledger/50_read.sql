@@ -74,6 +74,7 @@ SET search_path FROM CURRENT
 AS $read_edges$
 DECLARE
     quarters  boolean := cube_for(needed, 'quarter') IS NOT NULL;
+    half_day  interval := '12 hours';
     first     timestamptz := floor_quarter(since);
     last      timestamptz := floor_quarter(until);
     day_first timestamptz := floor_day(since);
@@ -100,6 +101,9 @@ BEGIN
         -- no whole days: quarter hours up to the last, if a cube has them, else raw up to the end
         day_first := CASE WHEN quarters AND first < last THEN last ELSE until END;
         day_last := day_first;
+    ELSIF NOT quarters THEN
+        day_first := day_first - CASE WHEN since + half_day < day_first THEN 2 * half_day ELSE '0' END;
+        day_last := day_last + CASE WHEN until > day_last + half_day THEN 2 * half_day ELSE '0' END;
     END IF;
     IF NOT quarters OR first >= last THEN
         first := day_first;
@@ -110,7 +114,7 @@ END
 $read_edges$;
 
 COMMENT ON FUNCTION read_edges(timestamptz, timestamptz, text[], text) IS
-'The six instants, in order, that divide [since, until) for a read of the needed columns: raw, quarter hours, UTC days, quarter hours, raw. Raises 22023 for an inverted range.';
+'The six instants that divide [since, until) for a read of the needed columns: raw, quarter hours, UTC days, quarter hours, raw. They are in order, but that the days may begin before since or end after until: then the raw part between is to be taken away. Raises 22023 for an inverted range.';
 
 CREATE FUNCTION cells_of(cube text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -132,6 +136,12 @@ AS $read_query$
 DECLARE
     day_cube     text := cube_for(needed, 'day');
     quarter_cube text := cube_for(needed, 'quarter');
+    sums         text := 'executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok, '
+                         'input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, '
+                         'cost, billed_cost, shadow_cost, duration_us, queue_time_us';
+    added        text := sums || ', duration_sketch, queue_time_sketch';
+    taken_away   text := regexp_replace(sums, '\w+', '-\&', 'g') ||
+                         ', OPERATOR(@extschema@.-) duration_sketch, OPERATOR(@extschema@.-) queue_time_sketch';
     conditions   text := (
         -- compared with the collation of the source: with another no index could be used
         SELECT coalesce(string_agg(format(' AND %1$I COLLATE %%1$I = ANY (filter_values($2 -> %1$L))', key), ''), '')
@@ -143,17 +153,16 @@ DECLARE
 BEGIN
     RETURN (
         SELECT string_agg('SELECT bucket, customer_id, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, '
-                          'executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok, '
-                          'input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, '
-                          'cost, billed_cost, shadow_cost, duration_us, queue_time_us, duration_sketch, queue_time_sketch '
-                          'FROM ' || part.source || format(conditions, part.collation_name), E'\nUNION ALL ')
+                          || part.measures || ' FROM ' || part.source || format(conditions, part.collation_name), E'\nUNION ALL ')
         FROM (VALUES
-            (format('%s AND bucket >= $1[3] AND bucket < $1[4]', cells_of(day_cube)), 'C', edges[3] < edges[4]),
-            (format('%s AND bucket >= $1[2] AND bucket < $1[3]', cells_of(quarter_cube)), 'C', edges[2] < edges[3]),
-            (format('%s AND bucket >= $1[4] AND bucket < $1[5]', cells_of(quarter_cube)), 'C', edges[4] < edges[5]),
-            ('usage_deltas WHERE bucket >= $1[2] AND bucket < $1[5]', 'C', edges[2] < edges[5] OR edges[1] = edges[6]),
-            (format(raw_source, 1, 2, needed), 'default', edges[1] < edges[2]),
-            (format(raw_source, 5, 6, needed), 'default', edges[5] < edges[6])) AS part (source, collation_name, is_needed)
+            (format('%s AND bucket >= $1[3] AND bucket < $1[4]', cells_of(day_cube)), added, 'C', edges[3] < edges[4]),
+            (format('%s AND bucket >= $1[2] AND bucket < $1[3]', cells_of(quarter_cube)), added, 'C', edges[2] < edges[3]),
+            (format('%s AND bucket >= $1[4] AND bucket < $1[5]', cells_of(quarter_cube)), added, 'C', edges[4] < edges[5]),
+            ('usage_deltas WHERE bucket >= $1[2] AND bucket < $1[5]', added, 'C', edges[2] < edges[5] OR edges[1] = edges[6]),
+            (format(raw_source, 1, 2, needed), added, 'default', edges[1] < edges[2]),
+            (format(raw_source, 2, 1, needed), taken_away, 'default', edges[1] > edges[2]),
+            (format(raw_source, 5, 6, needed), added, 'default', edges[5] < edges[6]),
+            (format(raw_source, 6, 5, needed), taken_away, 'default', edges[5] > edges[6])) AS part (source, measures, collation_name, is_needed)
         WHERE part.is_needed);
 END
 $read_query$;
@@ -175,7 +184,7 @@ END
 $usage_read$;
 
 COMMENT ON FUNCTION usage_read(timestamptz, timestamptz, jsonb, text[], text) IS
-'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''quarter'' no cell spans more than a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range, 55000 where executions that it would need are not kept.';
+'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. Some take away what others have too much. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''quarter'' no cell spans more than a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range, 55000 where executions that it would need are not kept.';
 
 CREATE FUNCTION explain_read(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dimensions text[] DEFAULT '{}', grain text DEFAULT 'day')
 RETURNS SETOF text

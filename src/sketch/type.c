@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(sketch_hash);
 PG_FUNCTION_INFO_V1(sketch_hash_extended);
 PG_FUNCTION_INFO_V1(sketch_add);
 PG_FUNCTION_INFO_V1(sketch_subtract);
+PG_FUNCTION_INFO_V1(sketch_negate);
 
 /* ----------------------------------------------------------------
  * Histograms in PostgreSQL memory
@@ -542,4 +543,17 @@ Datum
 sketch_subtract(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_DATUM(combine(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), -1));
+}
+
+Datum
+sketch_negate(PG_FUNCTION_ARGS)
+{
+	Histogram	histogram;
+	Datum		result;
+
+	sketch_init_signed(&histogram, CurrentMemoryContext);
+	sketch_merge_datum(&histogram, PG_GETARG_DATUM(0), -1);
+	result = sketch_encode_datum(&histogram);
+	histogram_free(&histogram);
+	PG_RETURN_DATUM(result);
 }

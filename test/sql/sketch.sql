@@ -102,6 +102,7 @@ SELECT name, a + b = whole AS sum, b + a = whole AS commutes,
 	NOT EXISTS (SELECT * FROM sketch_buckets((a + b) - b) EXCEPT ALL SELECT * FROM sketch_buckets(a))
 	AND NOT EXISTS (SELECT * FROM sketch_buckets(a) EXCEPT ALL SELECT * FROM sketch_buckets((a + b) - b)) AS same_counts,
 	sketch_count(a - whole) = - sketch_count(b) AS negative_count,
+	- b = a - whole AND - (- b) = whole - a AS opposite,
 	whole + negated = whole - whole AS negated
 FROM s ORDER BY name;
 SELECT (a - b)::text AS difference, sketch_min(a - b), sketch_max(a - b), p
