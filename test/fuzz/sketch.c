@@ -149,14 +149,34 @@ fuzz_merge(Histogram *histogram, const uint8_t *data, size_t size)
 	histogram_free(&before);
 }
 
+/* As many as fit into the largest input. */
+#define INPUT_VALUES_MAX	512
+
+/* Batches of values count as single ones have. */
+static void
+add_in_batches(const Histogram *expected, const double *values, int32_t count)
+{
+	Histogram	batches;
+	int32_t		i;
+
+	histogram_init(&batches, resize, NULL, true);
+	for (i = 0; i < count; i += HISTOGRAM_BATCH_VALUES)
+		assert(histogram_add_many(&batches, values + i,
+								  count - i < HISTOGRAM_BATCH_VALUES ? count - i : HISTOGRAM_BATCH_VALUES) == HISTOGRAM_OK);
+	assert_same(expected, &batches);
+	histogram_free(&batches);
+}
+
 static void
 fuzz_values(Histogram *histogram, const uint8_t *data, size_t size)
 {
+	static double values[INPUT_VALUES_MAX];
+	int32_t		count = 0;
 	Histogram	other;
 	Frame		frame;
 
 	frame_init(&frame, resize, NULL);
-	for (; size >= sizeof(double); data += sizeof(double), size -= sizeof(double))
+	for (; size >= sizeof(double) && count < INPUT_VALUES_MAX; data += sizeof(double), size -= sizeof(double))
 	{
 		double		value;
 		HistogramStatus status;
@@ -165,12 +185,15 @@ fuzz_values(Histogram *histogram, const uint8_t *data, size_t size)
 		status = histogram_add(histogram, value, 1);
 		assert(status == (isnan(value) ? HISTOGRAM_NAN : HISTOGRAM_OK));
 		assert(frame_add(&frame, value, 1) == status);
+		if (status == HISTOGRAM_OK)
+			values[count++] = value;
 	}
 
 	histogram_init(&other, resize, NULL, true);
 	assert(histogram_decode(&other, left_bytes, encode(histogram, left_bytes)) == HISTOGRAM_OK);
 	assert_same(histogram, &other);
 	histogram_free(&other);
+	add_in_batches(histogram, values, count);
 	histogram_init(&other, resize, NULL, false);
 	assert(frame_export(&frame, &other) == HISTOGRAM_OK);
 	if (histogram->total > 0)
