@@ -45,17 +45,24 @@ BEGIN
     PERFORM has_raw(first, last, ARRAY['error_code']);
     RETURN QUERY
     WITH alike AS (
-        -- most errors have a code, and few codes there are: far fewer texts than errors are classified
-        SELECT e.status, e.error_code, CASE WHEN e.error_code IS NULL THEN e.error_message END AS error_message,
+        -- few codes there are, so far fewer texts than errors are classified, and those that have one are told by the index alone
+        SELECT e.status, e.error_code AS said,
                count(*) AS executions, sum(e.total_tokens) AS total_tokens, sum(e.cost - coalesce(e.credited_cost, 0)) AS cost, max(e.created_at) AS last_at
         FROM execution_history AS e
-        WHERE e.created_at >= first AND e.created_at < last
-          AND e.status <> 'success' AND e.status NOT IN ('pending', 'running')
-          AND e.deleted_at IS NULL
-          AND is_admitted(e, filter)
-        GROUP BY 1, 2, 3
+        WHERE e.created_at >= first AND e.created_at < last AND is_admitted(e, filter)
+          AND e.status <> 'success' AND e.status NOT IN ('pending', 'running') AND e.deleted_at IS NULL
+          AND e.error_code IS NOT NULL
+        GROUP BY 1, 2
+        UNION ALL
+        SELECT e.status, e.error_message,
+               count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
+        FROM execution_history AS e
+        WHERE e.created_at >= first AND e.created_at < last AND is_admitted(e, filter)
+          AND e.status <> 'success' AND e.status NOT IN ('pending', 'running') AND e.deleted_at IS NULL
+          AND e.error_code IS NULL
+        GROUP BY 1, 2
     )
-    SELECT error_class(a.status, a.error_code, a.error_message),
+    SELECT error_class(a.status, a.said, NULL),
            sum(a.executions)::bigint,
            100.0 * sum(a.executions) / sum(sum(a.executions)) OVER (),
            coalesce(sum(a.executions) FILTER (WHERE a.status = 'failed'), 0)::bigint,
@@ -71,4 +78,4 @@ END
 $errors$;
 
 COMMENT ON FUNCTION errors(text, timestamptz, timestamptz, jsonb, text) IS
-'One row per class of error (see error_class()) among the executions that failed, timed out or were cancelled, the most frequent first; share is its percentage of them. cost is what they cost all the same. Read from raw executions; raises 55000 where they are not kept. See usage_report() for the arguments and the units.';
+'One row per class of error (see error_class(); a message is looked at where there is no code) among the executions that failed, timed out or were cancelled, the most frequent first; share is its percentage of them. cost is what they cost all the same. Read from raw executions; raises 55000 where they are not kept. See usage_report() for the arguments and the units.';

@@ -44,6 +44,7 @@ static const ColumnSpec history_columns[HISTORY_COLUMNS] = {
 	[HISTORY_SOURCE] = {"source", TEXTOID},
 	[HISTORY_REQUEST_ID] = {"request_id", TEXTOID},
 	[HISTORY_STATUS] = {"status", TEXTOID},
+	[HISTORY_ERROR_CODE] = {"error_code", TEXTOID},
 	[HISTORY_PROVIDER] = {"provider", TEXTOID},
 	[HISTORY_MODEL] = {"model", TEXTOID},
 	[HISTORY_API] = {"api", TEXTOID},

@@ -66,7 +66,7 @@ SELECT * FROM try(
     'started_at, completed_at = ''2026-01-01 00:00:01'', ''2026-01-01 00:00:00''',
     'created_at = ''infinity''', 'created_at = NULL', 'started_at = ''-infinity''',
     'status = ''done''', 'status = NULL', 'token_source = ''guessed''', 'id = NULL', 'byok = NULL',
-    'environment = ''''', 'environment = NULL', 'model = repeat(''x'', 256)', 'user_id = repeat(''é'', 128)');
+    'environment = ''''', 'environment = NULL', 'model = repeat(''x'', 256)', 'user_id = repeat(''é'', 128)', 'error_code = repeat(''x'', 256)');
 INSERT INTO execution_history (customer_id) VALUES (NULL);
 INSERT INTO execution_history (customer_id) VALUES ('');
 SELECT count(*) AS kept FROM execution_history WHERE customer_id = 'bad';
