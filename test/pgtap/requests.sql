@@ -110,10 +110,10 @@ UPDATE request_claims SET claimed_at = now();
 
 -- ---- a writer needs no right on the claims
 
-CREATE ROLE usage_meter_writer;
-GRANT USAGE ON SCHEMA usage TO usage_meter_writer;
-GRANT INSERT ON execution_history TO usage_meter_writer;
-SET ROLE usage_meter_writer;
+CREATE ROLE usage_meter_recorder;
+GRANT USAGE ON SCHEMA usage TO usage_meter_recorder;
+GRANT INSERT ON execution_history TO usage_meter_recorder;
+SET ROLE usage_meter_recorder;
 INSERT INTO execution_history (customer_id, request_id, input_tokens) VALUES ('writer', 'w', 1), ('writer', 'w', 1);
 INSERT INTO execution_history (customer_id, request_id, input_tokens) VALUES ('writer', 'w', 1);
 SET usage_meter.on_bad_row = 'quarantine';
@@ -122,12 +122,12 @@ RESET usage_meter.on_bad_row;
 RESET ROLE;
 SELECT is(count(*), 1::bigint, 'one row of a writer who may only insert') FROM execution_history WHERE customer_id = 'writer';
 SELECT is(count(*), 1::bigint, 'and one in quarantine') FROM quarantine WHERE record ->> 'customer_id' = 'writer';
-ALTER TABLE request_claims OWNER TO usage_meter_writer;
+ALTER TABLE request_claims OWNER TO usage_meter_recorder;
 SELECT is(error_of(insertion('owner')), '55000 cannot claim a request in "request_claims"', 'claims of another owner are refused');
 SELECT is(rows_of('INSERT INTO execution_history (customer_id) VALUES (''ann'')'), 1::bigint, 'but nobody needs them who has no request');
 ALTER TABLE request_claims OWNER TO CURRENT_USER;
-DROP OWNED BY usage_meter_writer;
-DROP ROLE usage_meter_writer;
+DROP OWNED BY usage_meter_recorder;
+DROP ROLE usage_meter_recorder;
 CREATE TRIGGER added BEFORE INSERT ON request_claims FOR EACH ROW EXECUTE FUNCTION skip();
 SELECT is(error_of(insertion('trigger')), '55000 cannot claim a request in "request_claims"', 'and so are those with a trigger');
 DROP TRIGGER added ON request_claims;
