@@ -56,8 +56,8 @@ CREATE TABLE execution_history (
 ) PARTITION BY RANGE (created_at);
 
 CREATE INDEX execution_history_customer_created_idx ON execution_history (customer_id, created_at);
-CREATE INDEX execution_history_unsuccessful_idx ON execution_history (customer_id, created_at, error_code)
-    INCLUDE (status, total_tokens, cost, credited_cost, deleted_at) WHERE status <> 'success';
+CREATE INDEX execution_history_unsuccessful_idx ON execution_history (customer_id, created_at, status, error_code)
+    INCLUDE (total_tokens, cost, credited_cost, deleted_at) WHERE status <> 'success';
 CREATE INDEX execution_history_created_idx ON execution_history USING brin (created_at);
 CREATE INDEX execution_history_recorded_idx ON execution_history USING brin (recorded_at);
 
@@ -113,7 +113,7 @@ COMMENT ON COLUMN execution_history.deleted_at IS 'When set, the execution has l
 COMMENT ON COLUMN execution_history.deleted_reason IS 'Why it was deleted';
 COMMENT ON INDEX execution_history_pkey IS 'One execution by its id and time';
 COMMENT ON INDEX execution_history_customer_created_idx IS 'A customer''s executions by time';
-COMMENT ON INDEX execution_history_unsuccessful_idx IS 'Errors, with all that errors() tells of those that have a code, and jobs that are still open';
+COMMENT ON INDEX execution_history_unsuccessful_idx IS 'Errors, with all that errors() tells of those whose message need not be looked at, and jobs that are still open';
 COMMENT ON INDEX execution_history_created_idx IS 'Ranges of time over all customers';
 COMMENT ON INDEX execution_history_recorded_idx IS 'What arrived lately, whenever it happened';
 

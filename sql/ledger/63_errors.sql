@@ -5,7 +5,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT coalesce(
         (SELECT class.name
-         FROM (VALUES (1, error_code), (2, error_message)) AS said (number, words),
+         FROM (VALUES (1, error_code), (2, CASE status WHEN 'failed' THEN error_message END)) AS said (number, words),
               (VALUES (1, 'rate_limit_exceeded',     'rate.?limit|too.?many.?requests|throttl|^429'),
                       (2, 'quota_exceeded',          'quota|insufficient.?(funds|credit|balance)|billing|^402'),
                       (3, 'invalid_api_key',         'api.?key|unauthori[sz]ed|authenticat|permission|forbidden|^40[13]'),
@@ -24,7 +24,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION error_class(text, text, text) IS
-'Class of an error, by what its code says, else its message, else the status of the execution: rate_limit_exceeded, quota_exceeded, invalid_api_key, context_length_exceeded, content_filtered, model_timeout, model_overloaded, model_not_found, invalid_request, provider_error, cancelled or other';
+'Class of an error, by what its code says, else the message of one that failed, else the status of the execution: rate_limit_exceeded, quota_exceeded, invalid_api_key, context_length_exceeded, content_filtered, model_timeout, model_overloaded, model_not_found, invalid_request, provider_error, cancelled or other';
 
 CREATE FUNCTION errors(
     period text DEFAULT '30d', since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
@@ -45,21 +45,21 @@ BEGIN
     PERFORM has_raw(first, last, ARRAY['error_code']);
     RETURN QUERY
     WITH alike AS (
-        -- few codes there are, so far fewer texts than errors are classified, and those that have one are told by the index alone
+        -- few codes there are, so far fewer texts than errors are classified, and those that need no message are told by the
+        -- index alone
         SELECT e.status, e.error_code AS said,
                count(*) AS executions, sum(e.total_tokens) AS total_tokens, sum(e.cost - coalesce(e.credited_cost, 0)) AS cost, max(e.created_at) AS last_at
         FROM execution_history AS e
         WHERE e.created_at >= first AND e.created_at < last AND is_admitted(e, filter)
           AND e.status <> 'success' AND e.status NOT IN ('pending', 'running') AND e.deleted_at IS NULL
-          AND e.error_code IS NOT NULL
+          AND (e.error_code IS NOT NULL OR e.status <> 'failed')
         GROUP BY 1, 2
         UNION ALL
         SELECT e.status, e.error_message,
                count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
         FROM execution_history AS e
         WHERE e.created_at >= first AND e.created_at < last AND is_admitted(e, filter)
-          AND e.status <> 'success' AND e.status NOT IN ('pending', 'running') AND e.deleted_at IS NULL
-          AND e.error_code IS NULL
+          AND e.status = 'failed' AND e.error_code IS NULL AND e.deleted_at IS NULL
         GROUP BY 1, 2
     )
     SELECT error_class(a.status, a.said, NULL),

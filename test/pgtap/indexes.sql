@@ -13,7 +13,7 @@ CREATE FUNCTION definitions(history regclass) RETURNS SETOF text LANGUAGE sql AS
 CREATE VIEW wanted (definition) AS VALUES
     ('UNIQUE USING btree (id, created_at)'),
     ('USING btree (customer_id, created_at)'),
-    ('USING btree (customer_id, created_at, error_code) INCLUDE (status, total_tokens, cost, credited_cost, deleted_at) WHERE (status <> ''success''::text)'),
+    ('USING btree (customer_id, created_at, status, error_code) INCLUDE (total_tokens, cost, credited_cost, deleted_at) WHERE (status <> ''success''::text)'),
     ('USING brin (created_at)'),
     ('USING brin (recorded_at)');
 SELECT set_eq(format('SELECT definitions(%L)', history), 'TABLE wanted', 'the indexes of ' || history)

@@ -82,6 +82,9 @@ foreach my $range ('days of a customer', 'days of a time zone')
 	}
 }
 
+# Errors are told without a look at the executions, but for the messages of those that have no code.
+like(plans("errors($ranges{'whole days'})"), qr/Index Only Scan using \w+ on execution_history_/, 'errors are told by their index');
+
 # What is read from executions is much, so workers may help.
 like($node->safe_psql('postgres', q{
 	SET search_path = usage, public;
