@@ -22,11 +22,12 @@
 
 /*
  * Limits of what a row may say.  Dimensions are keys of an index whose rows are
- * at most 2,704 bytes: ten of them must fit.  The limits on numbers keep 64 bits
+ * at most 2,704 bytes: ten of them must fit.  Amounts are in an index too.  The limits on numbers keep 64 bits
  * from overflowing before one cell holds nine million executions of the longest
  * duration, or nine hundred million of the most tokens.
  */
 #define DIMENSION_BYTES_MAX		255
+#define AMOUNT_BYTES_MAX		255
 #define TOKENS_MAX				INT64CONST(10000000000)
 #define DURATION_MS_MAX			INT64CONST(1000000000)	/* eleven days */
 

@@ -175,7 +175,7 @@ numeric_text(Numeric value)
 	return psprintf("It is %s.", DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value))));
 }
 
-/* Refuse NaN, infinities and what is below zero. */
+/* Refuse NaN, infinities, what is below zero, and more digits than an index takes. */
 static void
 check_amount(const Execution *row, HistoryColumn column)
 {
@@ -187,6 +187,10 @@ check_amount(const Execution *row, HistoryColumn column)
 	number = DatumGetNumeric(execution_value(row, column));
 	if (numeric_is_nan(number) || numeric_is_inf(number))
 		reject(row, column, "is not a finite number", numeric_text(number), "Use null for a value that is not known.");
+	if (VARSIZE(number) > AMOUNT_BYTES_MAX)
+		reject(row, column, "has too many digits",
+			   psprintf("It takes %zu bytes, %d are allowed.", (size_t) VARSIZE(number), AMOUNT_BYTES_MAX),
+			   "Two digits take a byte; hundreds of them are allowed.");
 	if (DatumGetBool(DirectFunctionCall2(numeric_lt, NumericGetDatum(number), numeric_constant(&zero, 0))))
 		reject(row, column, "is negative", numeric_text(number), "Use null for a value that is not known.");
 }

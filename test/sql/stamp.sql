@@ -62,7 +62,7 @@ SELECT * FROM try(
     'input_tokens = -1', 'cache_read_tokens = -1', 'cache_write_tokens = -1', 'output_tokens = -1', 'reasoning_tokens = -1',
     'input_tokens = 1000000000001', 'output_tokens, reasoning_tokens = 1, 2',
     'duration_ms = ''NaN''', 'duration_ms = ''Infinity''', 'duration_ms = -0.001', 'duration_ms = 1e12', 'queue_time_ms = ''NaN''', 'queue_time_ms = -1',
-    'cost = ''NaN''', 'cost = -1', 'reported_cost = ''-Infinity''',
+    'cost = ''NaN''', 'cost = -1', 'cost = repeat(''9'', 1000)::numeric', 'reported_cost = ''-Infinity''',
     'started_at, completed_at = ''2026-01-01 00:00:01'', ''2026-01-01 00:00:00''',
     'created_at = ''infinity''', 'created_at = NULL', 'started_at = ''-infinity''',
     'status = ''done''', 'status = NULL', 'token_source = ''guessed''', 'id = NULL', 'byok = NULL',
