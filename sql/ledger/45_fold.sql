@@ -116,16 +116,24 @@ BEGIN
                 queue_time_us      = cell.queue_time_us      + excluded.queue_time_us,
                 duration_sketch    = cell.duration_sketch    OPERATOR(@extschema@.+) excluded.duration_sketch,
                 queue_time_sketch  = cell.queue_time_sketch  OPERATOR(@extschema@.+) excluded.queue_time_sketch
-            RETURNING ctid, executions, cost, billed_cost
+            RETURNING ctid, executions
         )
         SELECT (SELECT coalesce(sum(change.deltas_taken), 0) FROM change WHERE change.cube = 'total_quarter'),
-               array_agg(ctid) FILTER (WHERE executions = 0 AND cost = 0 AND billed_cost = 0)
+               array_agg(ctid) FILTER (WHERE executions = 0)
         INTO taken, emptied
         FROM upserted;
 
-        -- a ctid says nothing of its partition; the conditions hold for no cell that anybody could miss
+        -- Not all that adds up to nothing yet is nothing: what is taken away may be folded before what it is taken from. A ctid
+        -- says nothing of its partition; the conditions hold for no cell that anybody could miss.
         IF emptied IS NOT NULL THEN
-            DELETE FROM usage_cubes WHERE ctid = ANY (emptied) AND executions = 0 AND cost = 0 AND billed_cost = 0;
+            DELETE FROM usage_cubes
+            WHERE ctid = ANY (emptied)
+              AND executions = 0 AND succeeded = 0 AND failed = 0 AND timed_out = 0 AND cancelled = 0 AND open = 0
+              AND unpriced = 0 AND unreported = 0 AND estimated = 0 AND byok = 0
+              AND input_tokens = 0 AND cache_read_tokens = 0 AND cache_write_tokens = 0 AND output_tokens = 0 AND reasoning_tokens = 0
+              AND cost = 0 AND billed_cost = 0 AND shadow_cost = 0 AND duration_us = 0 AND queue_time_us = 0
+              AND duration_sketch OPERATOR(@extschema@.=) @extschema@.value_sketch(NULL)
+              AND queue_time_sketch OPERATOR(@extschema@.=) @extschema@.value_sketch(NULL);
         END IF;
 
         folded := folded + taken;

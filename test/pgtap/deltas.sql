@@ -483,4 +483,17 @@ SELECT tampered(change, measure) FROM (VALUES
 ) AS tampering (change, measure);
 SELECT proves('the end', false);
 
+-- What is taken away may be folded before what it is taken from: a cell whose executions and money add up to nothing
+-- meanwhile is not nothing.
+SELECT fold() \gset
+INSERT INTO execution_history (customer_id, model, created_at, input_tokens, duration_ms) VALUES ('split', 'unheard of', '2021-02-02 02:02', 5, 50);
+INSERT INTO execution_history (customer_id, model, created_at, input_tokens, duration_ms) VALUES ('split', 'unheard of', '2021-02-02 02:02', 7, 70);
+CREATE TEMP TABLE held AS SELECT * FROM usage_deltas WHERE input_tokens = 7;
+DELETE FROM usage_deltas WHERE input_tokens = 7;
+UPDATE execution_history SET deleted_at = now() WHERE customer_id = 'split' AND input_tokens = 7;
+SELECT fold() \gset
+INSERT INTO usage_deltas TABLE held;
+SELECT is(fold(), 1::bigint, 'one delta is folded after that which takes it away');
+SELECT is_empty('SELECT * FROM reconcile()', 'and nothing is lost');
+
 SELECT * FROM finish();
