@@ -14,6 +14,9 @@
 -- and a snapshot of more than a second ago is refused. Reservations count as long as their row is there, whichever
 -- period they were made in, since nobody knows in which one the execution will fall; one that has expired counts until it
 -- is removed, and it is not removed while a transaction that settles it is open.
+--
+-- The lock is given up when the commit is written, before it is on disk, but nobody is told that he is admitted before it
+-- is: see src/ledger/early_release.c.
 
 CREATE TABLE budget_admission (
     budget_id    bigint       NOT NULL REFERENCES budgets ON DELETE CASCADE,
@@ -235,6 +238,8 @@ BEGIN
             HINT = 'All that share a budget wait until it commits, and it may deadlock with them. Commit before, and after.';
     END IF;
 
+    PERFORM @extschema@.release_locks_early();
+
     IF byok THEN
         cost := 0;
     ELSIF cost IS NULL AND tokens IS NOT NULL THEN
@@ -285,7 +290,7 @@ END
 $reserve$;
 
 COMMENT ON FUNCTION reserve(text, text, text, text, text, text, text, text, text, text, numeric, bigint, bigint, interval, bigint, bigint, text, text, boolean) IS
-'Asks whether a call that may use so many tokens and cost so much (unless given, what the price book says; NULL is not known) is within every hard budget that covers it, and if so keeps that amount for it until its execution is recorded with this reservation_id, it is released, or ttl has passed. Denials name the budget. With byok, the customer''s own key, the cost is 0. Commit at once: others who share a budget wait for it; warns in a transaction that has already written. Raises 40001 in REPEATABLE READ when others were admitted meanwhile: try again. Runs with the rights of the ledger''s owner, since a budget may cover more than the caller may see.';
+'Asks whether a call that may use so many tokens and cost so much (unless given, what the price book says; NULL is not known) is within every hard budget that covers it, and if so keeps that amount for it until its execution is recorded with this reservation_id, it is released, or ttl has passed. Denials name the budget. With byok, the customer''s own key, the cost is 0. Commit at once: others who share a budget wait for it; its locks are released early (release_locks_early()), what the transaction writes is durable when the client is told of the commit. Warns in a transaction that has already written. Raises 40001 in REPEATABLE READ when others were admitted meanwhile: try again. Runs with the rights of the ledger''s owner, since a budget may cover more than the caller may see.';
 
 CREATE FUNCTION release(reservation_id uuid) RETURNS boolean
 LANGUAGE sql VOLATILE
