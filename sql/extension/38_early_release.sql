@@ -1,7 +1,7 @@
 -- The part of reserve() that lets go of a hot budget.
 
 CREATE FUNCTION release_locks_early() RETURNS void
-LANGUAGE C VOLATILE PARALLEL UNSAFE
+LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'release_locks_early';
 
 COMMENT ON FUNCTION release_locks_early() IS

@@ -55,15 +55,15 @@ $$, 'a search_path that is pinned does not depend on the user');
 SELECT is_empty($$
     SELECT signature, provolatile, proparallel FROM pg_temp.functions
     WHERE lanname = 'c' AND prorettype <> 'trigger'::regtype
-      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas')
+      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas', 'release_locks_early')
       AND (provolatile, proparallel) IS DISTINCT FROM ('i', 's')
 $$, 'C functions are labelled IMMUTABLE and PARALLEL SAFE');
 
 SELECT results_eq($$
     SELECT proname, provolatile, proparallel FROM pg_temp.functions
-    WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas') ORDER BY proname
+    WHERE proname IN ('book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas', 'release_locks_early') ORDER BY proname
 $$, $$VALUES ('allow_crediting'::name, 'v'::"char", 'u'::"char"), ('allow_rerating', 'v', 'u'), ('book_cost', 's', 'r'), ('book_cost_lines', 's', 'r'), ('book_names', 's', 'r'),
-             ('current_price', 's', 'r'), ('list_cost_lines', 's', 'r'), ('price_book_counts', 'v', 'r'), ('take_deltas', 'v', 'u')$$, 'what reads a price book is STABLE and PARALLEL RESTRICTED');
+             ('current_price', 's', 'r'), ('list_cost_lines', 's', 'r'), ('price_book_counts', 'v', 'r'), ('release_locks_early', 'v', 'u'), ('take_deltas', 'v', 'u')$$, 'what reads a price book is STABLE and PARALLEL RESTRICTED');
 
 SELECT results_eq($$
     SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'uuid_v7'
