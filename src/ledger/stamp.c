@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -48,6 +49,7 @@ PG_FUNCTION_INFO_V1(stamp_execution);
 typedef struct StampState
 {
 	AttrNumber	attnums[HISTORY_COLUMNS];
+	bool		is_last;		/* no trigger sees an inserted row after this one */
 } StampState;
 
 /*
@@ -516,18 +518,34 @@ stamp_changed(const Execution *old, Execution *new)
 	note_update(new);
 }
 
-static const AttrNumber *
-stamped_table(FmgrInfo *flinfo, Relation relation)
+/* Triggers of one kind fire in this order; a disabled one counts too. */
+static bool
+is_last_before_insert(const TriggerDesc *triggers, Oid trigger)
 {
+	int			i;
+
+	for (i = triggers->numtriggers - 1; triggers->triggers[i].tgoid != trigger; i--)
+	{
+		if (TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT))
+			return false;
+	}
+	return true;
+}
+
+static const StampState *
+stamped_table(FmgrInfo *flinfo, const TriggerData *trigdata)
+{
+	Relation	relation = trigdata->tg_relation;
 	StampState *state = flinfo->fn_extra;
 
 	if (state == NULL)
 	{
 		state = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(StampState));
 		history_columns_resolve(relation, state->attnums);
+		state->is_last = is_last_before_insert(relation->trigdesc, trigdata->tg_trigger->tgoid);
 		flinfo->fn_extra = state;
 	}
-	return state->attnums;
+	return state;
 }
 
 /*
@@ -544,13 +562,30 @@ stamped_tuple(const Execution *row)
 }
 
 /*
+ * A slot without a tuple takes the values as they are, which live as long as a
+ * tuple that is returned.  That spares forming one, and the executor taking it
+ * apart and checking its partition: a fifth of what metering adds to a COPY.  The
+ * tuple that we were called with is stale then, and returned to say that there is
+ * no other.  So this is not done if another trigger will see it.
+ */
+static HeapTuple
+put_into_slot(const TriggerData *trigdata, const Execution *row)
+{
+	TupleTableSlot *slot = trigdata->tg_trigslot;
+
+	memcpy(slot->tts_values, row->values, slot->tts_nvalid * sizeof(Datum));
+	memcpy(slot->tts_isnull, row->nulls, slot->tts_nvalid * sizeof(bool));
+	return trigdata->tg_trigtuple;
+}
+
+/*
  * A new row as it is to be inserted, or NULL if it is not: it repeats a request
  * that is recorded, or is bad and now in quarantine.
  */
 static HeapTuple
-insertion(const TriggerData *trigdata, const AttrNumber *attnums)
+insertion(const TriggerData *trigdata, const StampState *state)
 {
-	Execution	row = execution_of_slot(trigdata->tg_relation, attnums, trigdata->tg_trigslot);
+	Execution	row = execution_of_slot(trigdata->tg_relation, state->attnums, trigdata->tg_trigslot);
 	int64		fingerprint;
 	bool		is_new;
 
@@ -562,14 +597,18 @@ insertion(const TriggerData *trigdata, const AttrNumber *attnums)
 	is_new = !execution_is_refused(&row) && request_claim(&row, fingerprint);
 	if (execution_is_refused(&row))
 		quarantine_execution(&row, trigdata->tg_trigtuple);
-	return is_new ? stamped_tuple(&row) : NULL;
+	if (!is_new)
+		return NULL;
+	if (state->is_last && TTS_IS_VIRTUAL(trigdata->tg_trigslot))
+		return put_into_slot(trigdata, &row);
+	return stamped_tuple(&row);
 }
 
 static HeapTuple
-update(const TriggerData *trigdata, const AttrNumber *attnums)
+update(const TriggerData *trigdata, const StampState *state)
 {
-	Execution	old = execution_of_slot(trigdata->tg_relation, attnums, trigdata->tg_trigslot);
-	Execution	new = execution_of_slot(trigdata->tg_relation, attnums, trigdata->tg_newslot);
+	Execution	old = execution_of_slot(trigdata->tg_relation, state->attnums, trigdata->tg_trigslot);
+	Execution	new = execution_of_slot(trigdata->tg_relation, state->attnums, trigdata->tg_newslot);
 
 	stamp_changed(&old, &new);
 	return stamped_tuple(&new);
@@ -596,9 +635,9 @@ Datum
 stamp_execution(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
-	const AttrNumber *attnums;
+	const StampState *state;
 
 	check_protocol(fcinfo);
-	attnums = stamped_table(fcinfo->flinfo, trigdata->tg_relation);
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? update(trigdata, attnums) : insertion(trigdata, attnums));
+	state = stamped_table(fcinfo->flinfo, trigdata);
+	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? update(trigdata, state) : insertion(trigdata, state));
 }
