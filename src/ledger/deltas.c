@@ -53,9 +53,12 @@ PG_FUNCTION_INFO_V1(append_deltas);
 
 #define QUARTER_HOUR_USECS	(15 * USECS_PER_MINUTE)
 
-/* Groups held before they are written, and what they take if each has one value. */
-#define GROUPS_MAX			8192
-#define GROUPS_BYTES		(8 * 1024 * 1024)
+/*
+ * Groups held before they are written, and what they take if each has one value:
+ * what a core has near at hand.
+ */
+#define GROUPS_MAX			2048
+#define GROUPS_BYTES		(2 * 1024 * 1024)
 
 /* Rows that are written at once: they share buffer locks and WAL records. */
 #define SLOTS_MAX			64
@@ -670,7 +673,7 @@ append_deltas(PG_FUNCTION_ARGS)
 	writer.groups = group_create(CurrentMemoryContext, 8, NULL);
 	writer.context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter deltas", ALLOCSET_DEFAULT_SIZES);
 	writer.context_is_large = false;
-	writer.row_context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter execution", ALLOCSET_SMALL_SIZES);
+	writer.row_context = AllocSetContextCreate(CurrentMemoryContext, "usage_meter execution", ALLOCSET_DEFAULT_SIZES);
 	if (trigdata->tg_newtable != NULL)
 		read_transition(&writer, trigdata->tg_newtable, 1);
 	if (trigdata->tg_oldtable != NULL)

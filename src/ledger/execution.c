@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "executor/tuptable.h"
+#include "libpq/pqformat.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
@@ -109,17 +110,34 @@ execution_word(const Execution *row, HistoryColumn column, const char *const *wo
 /*
  * The milliseconds of a column in whole microseconds, rounded like round();
  * -1 if NULL.  The value must have been checked: not negative, NaN or too large.
+ *
+ * Read from the binary form of numeric: the number of digits, which are base
+ * 10,000, the weight of the first, sign, scale and the digits, 16 bits each.
+ * Arithmetic with numeric would take three times as long, and this is twice a row.
  */
 int64
 execution_microseconds(const Execution *row, HistoryColumn column)
 {
-	static Numeric thousand;
-	Datum		microseconds;
+	StringInfoData form;
+	bytea	   *sent;
+	int			digits;
+	int			weight;
+	int			fraction = 0;
+	int64		milliseconds = 0;
+	int			i;
 
 	if (execution_is_null(row, column))
 		return -1;
-	microseconds = DirectFunctionCall2(numeric_mul, execution_value(row, column), numeric_constant(&thousand, 1000));
-	return DatumGetInt64(DirectFunctionCall1(numeric_int8, microseconds));
+	sent = DatumGetByteaPP(DirectFunctionCall1(numeric_send, execution_value(row, column)));
+	form = (StringInfoData) {.data = VARDATA_ANY(sent), .len = VARSIZE_ANY_EXHDR(sent)};
+	digits = pq_getmsgint(&form, 2);
+	weight = (int16) pq_getmsgint(&form, 2);
+	form.cursor += 4;
+	for (i = 0; i <= weight; i++)
+		milliseconds = milliseconds * 10000 + (i < digits ? pq_getmsgint(&form, 2) : 0);
+	if (weight >= -1 && weight + 1 < digits)
+		fraction = pq_getmsgint(&form, 2);
+	return milliseconds * 1000 + fraction / 10 + (fraction % 10 >= 5);
 }
 
 /* -1 if the status is no known one. */

@@ -40,10 +40,6 @@ query >/dev/null <<-'EOF'
 	INSERT INTO bench.hot VALUES (1, 0);
 EOF
 
-set_fsync() { # on | off
-	query -c "ALTER SYSTEM SET fsync = $1" -c 'SELECT pg_reload_conf()' >/dev/null
-}
-
 for fsync in on off; do
 	set_fsync "$fsync"
 	for ((round = 1; round <= $(long_rounds); round++)); do

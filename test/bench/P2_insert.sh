@@ -136,21 +136,27 @@ write_for_a_while() { # LEDGER
 		-f "$here/P2_insert.pgbench" bench 2>"pgbench.err" | sed -n 's/^tps = \([0-9.]*\).*/\1/p'
 }
 
+# With fsync, as a server is run, and without, where CPU alone is compared.
 measure_writers() {
-	local round
-	say "P2: $clients writers, $USAGE_METER_BENCH_ROUNDS rounds of $seconds s without and with metering"
+	local fsync round
+	say "P2: $clients writers, $(long_rounds) rounds of $seconds s without and with metering"
 	query >/dev/null <<-EOF
 		CREATE TABLE bench.samples (waiting bigint);
 		SELECT bench.create_ledger('metered'), bench.create_bare_ledger('bare');
 		SELECT pg_stat_reset();
 	EOF
-	for ((round = 1; round <= USAGE_METER_BENCH_ROUNDS; round++)); do
-		add_sample tps_bare "$(write_for_a_while bare)"
-		sample_waits &
-		add_sample tps_metered "$(write_for_a_while metered)"
-		wait $!
+	for fsync in off on; do
+		set_fsync "$fsync"
+		for ((round = 1; round <= $(long_rounds); round++)); do
+			add_sample "bare_$fsync" "$(write_for_a_while bare)"
+			sample_waits &
+			add_sample "metered_$fsync" "$(write_for_a_while metered)"
+			wait $!
+		done
 	done
-	report P2 "$clients writers, one hot customer" tps "$(median tps_bare)" "$(median tps_metered)" '>=' 0.8
+	set_fsync off
+	report P2 "$clients writers, one hot customer" tps "$(median bare_on)" "$(median metered_on)" '>=' 0.8
+	report P2 "  the same with fsync = off" tps "$(median bare_off)" "$(median metered_off)"
 	report P2 "  deadlocks" "" - "$(query -c "SELECT deadlocks FROM pg_stat_database WHERE datname = 'bench'")" '<=' 0
 	report P2 "  waits on transaction, tuple or advisory locks in $(query -c 'SELECT count(*) FROM bench.samples') samples" "" \
 		- "$(query -c 'SELECT sum(waiting) FROM bench.samples')" '<=' 0

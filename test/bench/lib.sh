@@ -30,6 +30,11 @@ query() {
 	psql -XqAt -v ON_ERROR_STOP=1 -d bench "$@"
 }
 
+# The server is set up without, for the sake of all that only counts CPU.
+set_fsync() { # on | off
+	query -c "ALTER SYSTEM SET fsync = $1" -c 'SELECT pg_reload_conf()' >/dev/null
+}
+
 # Runs a statement in a session of its own. What it took is a sample of NAME: in
 # milliseconds, by the clock and of the backend's CPU.
 measure() { # NAME STATEMENT

@@ -496,4 +496,19 @@ INSERT INTO usage_deltas TABLE held;
 SELECT is(fold(), 1::bigint, 'one delta is folded after that which takes it away');
 SELECT is_empty('SELECT * FROM reconcile()', 'and nothing is lost');
 
+-- Durations become whole microseconds as round() makes them, wherever their digits begin and end.
+SELECT setseed(0.5) \g /dev/null
+INSERT INTO execution_history (customer_id, project_id, created_at, queue_time_ms)
+SELECT 'round', queue_time_ms::text, '2021-02-03', queue_time_ms
+FROM (SELECT unnest('{0,0.0004,0.0005,0.00049999999,0.0005000000001,0.0015,0.9994,0.9995,0.99949999,0.05,5,0.1234567,12.0005,9999.9995,10000,10000.0001,
+                      10000.00049,20000000,100000000,999999999.9995,1000000000,1000000000.000,123456789.123456789,0.000000001}'::numeric[])
+      UNION
+      SELECT round((random() * 10 ^ floor(random() * 10))::numeric, floor(random() * 9)::integer) FROM generate_series(1, 2000)) AS drawn (queue_time_ms);
+SELECT is_empty($$
+    SELECT project_id, queue_time_us FROM usage_deltas
+    WHERE customer_id = 'round' AND queue_time_us <> round(project_id::numeric * 1000)::bigint
+$$, 'durations are rounded like round()');
+SELECT cmp_ok(count(*), '>', 1500::bigint, 'many of them') FROM usage_deltas WHERE customer_id = 'round' AND queue_time_us > 0;
+SELECT is_empty('SELECT * FROM reconcile()', 'nothing to reconcile');
+
 SELECT * FROM finish();
