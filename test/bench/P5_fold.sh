@@ -6,7 +6,8 @@
 #
 # 300,000 deltas of 1,000 customers within a day are what P4's data, 10,000,000
 # executions in 30 days, are made of. Spread over 30 days they are sparser than
-# anything but an import in no order: most cells get one delta.
+# anything but an import in no order: nearly three cells a delta. That is told, and
+# no bar.
 #
 # Late executions, one in a thousand, 60 days back, should cost their share and no
 # more: the same deltas are folded with and without.
@@ -50,22 +51,22 @@ per_second() { # NAME COUNT [cpu]
 	awk -v count="$2" -v ms="$(median "$1" "${3-}")" 'BEGIN { printf "%d", count / ms * 1000 }'
 }
 
-report_fold() { # NAME WHAT LIMIT
-	report P5 "$2 (by CPU $(thousands "$(per_second "$1" "$deltas" cpu)"))" deltas/s - "$(per_second "$1" "$deltas")" '>=' "$3"
+report_fold() { # NAME WHAT [RELATION LIMIT]
+	report P5 "$2 (by CPU $(thousands "$(per_second "$1" "$deltas" cpu)"))" deltas/s - "$(per_second "$1" "$deltas")" "${@:3}"
 }
 
-measure_fold() { # NAME CUSTOMERS DAYS LIMIT ROUNDS
+measure_fold() { # NAME CUSTOMERS DAYS ROUNDS [RELATION LIMIT]
 	local round cells
-	say "P5: fold of $(thousands "$deltas") deltas of $2 customers in $3 d, $5 rounds"
+	say "P5: fold of $(thousands "$deltas") deltas of $2 customers in $3 d, $4 rounds"
 	make_deltas "$2" "$3"
-	for ((round = 1; round <= $5; round++)); do
+	for ((round = 1; round <= $4; round++)); do
 		query -c 'TRUNCATE metered.usage_cubes'
 		fold "new_$1"
 		fold "again_$1"
 	done
 	cells=$(thousands "$(query -c 'SELECT count(*) FROM metered.usage_cubes')")
-	report_fold "new_$1" "fold of $(thousands "$deltas") deltas of $2 customers in $3 d into $cells new cells" "$4"
-	report_fold "again_$1" "  into the same cells again" "$4"
+	report_fold "new_$1" "fold of $(thousands "$deltas") deltas of $2 customers in $3 d into $cells new cells" "${@:5}"
+	report_fold "again_$1" "  into the same cells again" "${@:5}"
 	query -c 'DROP SCHEMA metered CASCADE'
 }
 
@@ -105,8 +106,8 @@ measure_reconcile() { # ROUNDS
 	query -c 'DROP SCHEMA metered CASCADE'
 }
 
-measure_fold few 25 1 150000 "$USAGE_METER_BENCH_ROUNDS"
-measure_fold day 1000 1 60000 "$USAGE_METER_BENCH_ROUNDS"
-measure_fold month 1000 30 60000 "$(long_rounds)"
+measure_fold few 25 1 "$USAGE_METER_BENCH_ROUNDS" '>=' 150000
+measure_fold day 1000 1 "$USAGE_METER_BENCH_ROUNDS" '>=' 60000
+measure_fold month 1000 30 "$(long_rounds)"
 measure_late 1000 1 "$USAGE_METER_BENCH_ROUNDS"
 measure_reconcile "$(long_rounds)"
