@@ -113,7 +113,7 @@ execution_word(const Execution *row, HistoryColumn column, const char *const *wo
  *
  * Read from the binary form of numeric: the number of digits, which are base
  * 10,000, the weight of the first, sign, scale and the digits, 16 bits each.
- * Arithmetic with numeric would take three times as long, and this is twice a row.
+ * Arithmetic with numeric would take twice as long, and this is twice a row.
  */
 int64
 execution_microseconds(const Execution *row, HistoryColumn column)

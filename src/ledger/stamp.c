@@ -524,7 +524,7 @@ is_last_before_insert(const TriggerDesc *triggers, Oid trigger)
 {
 	int			i;
 
-	for (i = triggers->numtriggers - 1; triggers->triggers[i].tgoid != trigger; i--)
+	for (i = triggers->numtriggers - 1; i >= 0 && triggers->triggers[i].tgoid != trigger; i--)
 	{
 		if (TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT))
 			return false;
