@@ -22,9 +22,10 @@
 
 /*
  * Limits of what a row may say.  Dimensions are keys of an index whose rows are
- * at most 2,704 bytes: ten of them must fit.  Amounts are in an index too.  The limits on numbers keep 64 bits
- * from overflowing before one cell holds nine million executions of the longest
- * duration, or nine hundred million of the most tokens.
+ * at most 2,704 bytes: ten of them must fit.  Amounts are in an index too.  The
+ * limits on numbers keep 64 bits from overflowing before one cell holds nine
+ * million executions of the longest duration, or nine hundred million of the most
+ * tokens.
  */
 #define DIMENSION_BYTES_MAX		255
 #define AMOUNT_BYTES_MAX		255

@@ -145,7 +145,7 @@ measure_writers() {
 		SELECT bench.create_ledger('metered'), bench.create_bare_ledger('bare');
 		SELECT pg_stat_reset();
 	EOF
-	for fsync in off on; do
+	for fsync in on off; do
 		set_fsync "$fsync"
 		for ((round = 1; round <= $(long_rounds); round++)); do
 			add_sample "bare_$fsync" "$(write_for_a_while bare)"
@@ -154,7 +154,6 @@ measure_writers() {
 			wait $!
 		done
 	done
-	set_fsync off
 	report P2 "$clients writers, one hot customer" tps "$(median bare_on)" "$(median metered_on)" '>=' 0.8
 	report P2 "  the same with fsync = off" tps "$(median bare_off)" "$(median metered_off)"
 	report P2 "  deadlocks" "" - "$(query -c "SELECT deadlocks FROM pg_stat_database WHERE datname = 'bench'")" '<=' 0
