@@ -11,17 +11,15 @@
  *
  * The executor keeps an expanded object as it is if the object's context is a
  * direct child of the aggregate context.  Usually each object has a context of
- * its own, and lies in it.  Ours differ, for the sake of many groups:
+ * its own.  Ours share one for each aggregate context, because a hashed aggregation
+ * sums up the sizes of all child contexts for each new group
+ * (MemoryContextMemAllocated, in hash_agg_check_limits): with a context a group its
+ * time grows with the square of the groups, 100,000 of them took 12 times as long as
+ * avg().  It also saves a context header of 250 bytes a group, and leaves the tuples
+ * of the groups close together, which the executor looks at for each row.
  *
- * - They share one context for each aggregate context, because a hashed
- *	 aggregation sums up the sizes of all child contexts for each new group
- *	 (MemoryContextMemAllocated, in hash_agg_check_limits): with a context a group
- *	 its time grows with the square of the groups, 100,000 of them took 12 times
- *	 as long as avg().  It also saves a context header of 250 bytes a group.
- *
- * - Only the counts lie in that context.  The object itself lies in the aggregate
- *	 context, next to the tuple of its group that the executor has just looked at:
- *	 else each row would wait for one more page of memory.
+ * When the states of a hashed aggregation outgrow a core's cache, their values take
+ * the way through a queue (queue.h).
  *
  * Nothing deletes a single state: the executor would do so only if a transition
  * function returned another one, and it hands out read-only pointers to all
@@ -38,12 +36,17 @@
 
 #include <math.h>
 
+#include "nodes/execnodes.h"
 #include "nodes/memnodes.h"
 #include "utils/memutils.h"
 
 #include "interval.h"
+#include "queue.h"
 
-#define COUNTS_CONTEXT_NAME "quantile_sketch counts"
+#define STATES_CONTEXT_NAME "quantile_sketch states"
+
+/* What a core may have in its cache, of which states are not all. */
+#define CACHED_STATES_BYTES_MAX	(2 * 1024 * 1024)
 
 PG_FUNCTION_INFO_V1(sketch_accumulate);
 PG_FUNCTION_INFO_V1(sketch_accumulate_weighted);
@@ -52,20 +55,20 @@ PG_FUNCTION_INFO_V1(sketch_accumulate_weighted_interval);
 PG_FUNCTION_INFO_V1(sketch_combine);
 
 /*
- * The context of the counts of all states in an aggregate context.  A reset of the
- * latter deletes it, so it is looked up rather than remembered.
+ * The context of all states in an aggregate context.  A reset of the latter deletes
+ * it, so it is looked up rather than remembered.
  */
 static MemoryContext
-counts_context(MemoryContext aggregate_context)
+states_context(MemoryContext aggregate_context)
 {
 	MemoryContext child;
 
 	for (child = aggregate_context->firstchild; child != NULL; child = child->nextchild)
 	{
-		if (strcmp(child->name, COUNTS_CONTEXT_NAME) == 0)
+		if (strcmp(child->name, STATES_CONTEXT_NAME) == 0)
 			return child;
 	}
-	return AllocSetContextCreate(aggregate_context, COUNTS_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
+	return AllocSetContextCreate(aggregate_context, STATES_CONTEXT_NAME, ALLOCSET_DEFAULT_SIZES);
 }
 
 /*
@@ -81,7 +84,7 @@ start_state(FunctionCallInfo fcinfo)
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "aggregate function of quantile_sketch called in non-aggregate context");
 
-	sketch = sketch_make_expanded(context, counts_context(context));
+	sketch = sketch_make_expanded(states_context(context));
 	if (!PG_ARGISNULL(0))
 		sketch_merge_datum(sketch_count_pending(sketch), PG_GETARG_DATUM(0), 1);
 	return sketch;
@@ -90,11 +93,9 @@ start_state(FunctionCallInfo fcinfo)
 static inline ExpandedSketch *
 get_state(FunctionCallInfo fcinfo)
 {
-	ExpandedSketch *sketch = NULL;
-
-	if (likely(!PG_ARGISNULL(0)))
-		sketch = sketch_writable(PG_GETARG_DATUM(0));
-	return likely(sketch != NULL) ? sketch : start_state(fcinfo);
+	if (unlikely(PG_ARGISNULL(0) || !sketch_is_writable(PG_GETARG_DATUM(0))))
+		return start_state(fcinfo);
+	return sketch_expanded(PG_GETARG_DATUM(0));
 }
 
 /* Its histogram, to be changed at once. */
@@ -116,29 +117,46 @@ unchanged_state(FunctionCallInfo fcinfo)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-static pg_noinline Datum
-count_and_return(ExpandedSketch *sketch)
+/*
+ * Values may wait in a queue for states that nobody has looked at, if all of them are
+ * surely ours.  So they are where the first was: each group starts with the same
+ * state, here none, and goes on with what we return.
+ */
+static void
+start_queue_if_many(FunctionCallInfo fcinfo, ExpandedSketch *first_of_group)
 {
-	sketch_count_pending(sketch);
-	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+	MemoryContext states = first_of_group->header.eoh_context;
+
+	if (IsA(fcinfo->context, AggState) &&
+		((AggState *) fcinfo->context)->aggstrategy == AGG_HASHED &&
+		MemoryContextMemAllocated(states, false) > CACHED_STATES_BYTES_MAX)
+		sketch_queue_start(fcinfo->flinfo, states);
 }
 
-/* The state with one value more to count. */
-static inline Datum
-collect(ExpandedSketch *sketch, double value)
+static pg_noinline Datum
+enqueue(FunctionCallInfo fcinfo, double value)
 {
-	sketch->pending[sketch->pending_count++] = value;
-	if (unlikely(sketch->pending_count == SKETCH_PENDING_MAX))
-		return count_and_return(sketch);
-	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+	sketch_queue_append(fcinfo->flinfo->fn_extra, PG_GETARG_DATUM(0), value);
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 static pg_noinline Datum
 accumulate_first(FunctionCallInfo fcinfo, double value)
 {
-	if (isnan(value))
-		sketch_check_status(HISTOGRAM_NAN);
-	return collect(get_state(fcinfo), value);
+	ExpandedSketch *sketch = get_state(fcinfo);
+
+	if (PG_ARGISNULL(0) && fcinfo->flinfo->fn_extra == NULL)
+		start_queue_if_many(fcinfo, sketch);
+	sketch_collect(sketch, value);
+	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
+}
+
+static pg_noinline Datum
+count_and_collect(ExpandedSketch *sketch, double value)
+{
+	sketch_count_pending(sketch);
+	sketch_collect(sketch, value);
+	PG_RETURN_DATUM(EOHPGetRWDatum(&sketch->header));
 }
 
 /*
@@ -147,11 +165,20 @@ accumulate_first(FunctionCallInfo fcinfo, double value)
 static inline Datum
 accumulate(FunctionCallInfo fcinfo, double value)
 {
-	ExpandedSketch *sketch = PG_ARGISNULL(0) ? NULL : sketch_writable(PG_GETARG_DATUM(0));
+	ExpandedSketch *sketch;
 
-	if (unlikely(sketch == NULL || isnan(value)))
+	if (unlikely(PG_ARGISNULL(0)))
 		return accumulate_first(fcinfo, value);
-	return collect(sketch, value);
+	if (unlikely(fcinfo->flinfo->fn_extra != NULL))
+		return enqueue(fcinfo, value);
+	if (unlikely(!sketch_is_writable(PG_GETARG_DATUM(0))))
+		return accumulate_first(fcinfo, value);
+
+	sketch = sketch_expanded(PG_GETARG_DATUM(0));
+	if (unlikely(sketch->pending_count == SKETCH_PENDING_MAX))
+		return count_and_collect(sketch, value);
+	sketch->pending[sketch->pending_count++] = value;
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 static Datum

@@ -49,24 +49,24 @@ typedef struct SketchCounts
 /*
  * The expanded object.
  *
- * Its context, header.eoh_context, is that of the counts, which it may share with
- * others (see aggregates.c): so nobody may delete or transfer it, and only the
- * executor ever gets a read-write pointer.
+ * It shares its context, header.eoh_context, with others (see aggregates.c): so
+ * nobody may delete or transfer it, and only the executor ever gets a read-write
+ * pointer.
  *
- * Single values are collected and counted a few at a time.  With many groups in
- * random order each row would otherwise wait for memory three times, for the
- * object, its histogram and the count; this way it touches neighbouring cache
- * lines.  And since the histogram is only made when it is needed, small groups
- * stay small.  Whoever needs it calls sketch_count_pending().  That is allowed
- * with a read-only pointer too: the value of the object does not change.
+ * Single values are collected and counted a few at a time, which is faster than one
+ * by one.  And since the histogram is only made when it is needed, small groups stay
+ * small.  Whoever changes it calls sketch_count_pending(), whoever reads it
+ * sketch_read() or sketch_merge_datum(), which look for values in queues as well
+ * (queue.h).  That is allowed with a read-only pointer too: the value of the object
+ * does not change.
  */
 typedef struct ExpandedSketch
 {
 	ExpandedObjectHeader header;	/* MUST BE FIRST */
 	int32		magic;			/* EXPANDED_SKETCH_MAGIC */
-	int32		pending_count;	/* always below SKETCH_PENDING_MAX */
+	int32		pending_count;	/* at most SKETCH_PENDING_MAX */
 	SketchCounts *counts;		/* NULL until a value was counted */
-	float8		pending[SKETCH_PENDING_MAX];	/* no NaN */
+	float8		pending[SKETCH_PENDING_MAX];
 } ExpandedSketch;
 
 #define EXPANDED_SKETCH_MAGIC	0x51534b31
@@ -96,23 +96,34 @@ extern Datum sketch_encode_value(double value, int64 weight);
 extern void sketch_merge_datum(Histogram *into, Datum sketch, int sign);
 extern const Histogram *sketch_read(Datum sketch, Histogram *workspace);
 
-/* Expanded objects: a new one, and the one that a datum allows to change or NULL. */
-extern ExpandedSketch *sketch_make_expanded(MemoryContext context, MemoryContext counts_context);
+/* Expanded objects: a new one, whether a datum allows to change one, and which. */
+extern ExpandedSketch *sketch_make_expanded(MemoryContext context);
 extern Histogram *sketch_count_pending(ExpandedSketch *sketch);
 
-static inline ExpandedSketch *
-sketch_writable(Datum sketch)
+static inline bool
+sketch_is_writable(Datum sketch)
 {
-	ExpandedSketch *expanded;
+	return VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(sketch));
+}
+
+/* DatumGetEOHP() inline: it is called for each row. */
+static inline ExpandedSketch *
+sketch_expanded(Datum sketch)
+{
 	varatt_expanded pointer;
 
-	if (!VARATT_IS_EXTERNAL_EXPANDED_RW(DatumGetPointer(sketch)))
-		return NULL;
-	/* DatumGetEOHP() inline: it is called for each row */
 	memcpy(&pointer, VARDATA_EXTERNAL(DatumGetPointer(sketch)), sizeof(pointer));
-	expanded = (ExpandedSketch *) pointer.eohptr;
-	Assert(expanded->magic == EXPANDED_SKETCH_MAGIC);
-	return expanded;
+	Assert(((ExpandedSketch *) pointer.eohptr)->magic == EXPANDED_SKETCH_MAGIC);
+	return (ExpandedSketch *) pointer.eohptr;
+}
+
+/* One value more, to be counted later; so is NaN found to be one. */
+static inline void
+sketch_collect(ExpandedSketch *sketch, float8 value)
+{
+	if (unlikely(sketch->pending_count == SKETCH_PENDING_MAX))
+		sketch_count_pending(sketch);
+	sketch->pending[sketch->pending_count++] = value;
 }
 
 #endif							/* USAGE_METER_SKETCH_SKETCH_H */

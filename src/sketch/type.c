@@ -22,6 +22,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "queue.h"
+
 /* How much of malformed text an error message quotes. */
 #define QUOTED_BYTES_MAX			20
 
@@ -163,6 +165,7 @@ expanded_flat_size(ExpandedObjectHeader *header)
 	ExpandedSketch *sketch = (ExpandedSketch *) header;
 
 	Assert(sketch->magic == EXPANDED_SKETCH_MAGIC);
+	sketch_queue_drain_all(header->eoh_context);
 	sketch_count_pending(sketch);
 	if (sketch->counts->encoding.length == 0)
 		histogram_plan_encoding(&sketch->counts->histogram, &sketch->counts->encoding);
@@ -195,14 +198,14 @@ static const ExpandedObjectMethods expanded_methods = {
 };
 
 /*
- * A new, empty expanded object, and where its counts will be.
+ * A new, empty expanded object in a context, where its counts will be too.
  */
 ExpandedSketch *
-sketch_make_expanded(MemoryContext context, MemoryContext counts_context)
+sketch_make_expanded(MemoryContext context)
 {
 	ExpandedSketch *sketch = MemoryContextAlloc(context, sizeof(ExpandedSketch));
 
-	EOH_init_header(&sketch->header, &expanded_methods, counts_context);
+	EOH_init_header(&sketch->header, &expanded_methods, context);
 	sketch->magic = EXPANDED_SKETCH_MAGIC;
 	sketch->pending_count = 0;
 	sketch->counts = NULL;
@@ -250,6 +253,7 @@ expanded_histogram(Datum datum)
 	sketch = (ExpandedSketch *) DatumGetEOHP(datum);
 	if (sketch->magic != EXPANDED_SKETCH_MAGIC)
 		elog(ERROR, "expanded object is not a quantile_sketch");
+	sketch_queue_drain_all(sketch->header.eoh_context);
 	return sketch_count_pending(sketch);
 }
 

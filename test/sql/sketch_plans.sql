@@ -99,21 +99,58 @@ SELECT merge(g.sketch) = w.sketch AS merged FROM by_group_parallel_spilled g, wh
 -- Several percentiles of one column are one state: together they take as much memory
 -- as one of them. Another column has a state of its own.
 CREATE FUNCTION state_bytes() RETURNS bigint LANGUAGE sql VOLATILE
-RETURN (SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name = 'quantile_sketch counts');
+RETURN (SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name = 'quantile_sketch states');
 SELECT p95(w), state_bytes() AS one FROM plan_values_0 \gset
 SELECT p50(w), p95(w), p99(w), quantile_sketch(w), state_bytes() AS several FROM plan_values_0 \gset
 SELECT p95(w), p95(w + 8) AS p95_of_other, state_bytes() AS others FROM plan_values_0 \gset
 SELECT :one > 0 AS counted, :several = :one AS one_state, :others > :one AS another_state;
 
+-- More groups than a core's cache holds, whose values take the way through a queue:
+-- hashed, spilled, in workers, in several sets, again and again with other values
+CREATE TABLE many_values AS
+SELECT i, i * 7919 % 6007 AS g, CASE WHEN i % 97 = 0 THEN NULL ELSE exp(((hashint8extended(i, 31) >> 11) & 4503599627370495)::float8 / 450359962737049) END AS x
+FROM generate_series(1, 120000) i;
+ANALYZE many_values;
+UPDATE plans SET settings = '{max_parallel_workers_per_gather=0,enable_sort=off,work_mem=3MB,hash_mem_multiplier=1}', shape = '^Hashed Aggregate$'
+WHERE name = 'spilled';
+UPDATE plans SET shape = replace(shape, ' < Append', ''), settings = settings || '{work_mem=64MB,enable_sort=off}'::text[] WHERE name IN ('serial', 'parallel');
+UPDATE plans SET shape = replace(shape, ' < Append', '') WHERE name = 'sorted';
+SELECT name, CASE WHEN plan ~ shape THEN 'as meant' ELSE plan END AS plan, workers, spilled
+FROM plans, LATERAL run_query('many_' || name,
+	'SELECT g, quantile_sketch(x) AS sketch, p99(x), quantile_sketch(x + 1) AS other, quantile_sketch(x, 3) AS weighted, p50(make_interval(secs => x))
+	FROM many_values GROUP BY g', settings)
+WHERE name IN ('serial', 'sorted', 'spilled', 'parallel') ORDER BY n;
+SELECT name AS result, s.* FROM plans, LATERAL same_rows('many_' || name, 'many_sorted') s
+WHERE name IN ('serial', 'spilled', 'parallel') ORDER BY n;
+SET work_mem = '64MB';
+SET enable_sort = off;
+EXPLAIN (COSTS OFF) SELECT g, g % 2, quantile_sketch(x) FROM many_values GROUP BY GROUPING SETS (g, g % 2);
+SELECT count(*), bool_and(a.sketch = coalesce(s.sketch, h.sketch)) AS same
+FROM (SELECT g, g % 2 AS odd, quantile_sketch(x) AS sketch FROM many_values GROUP BY GROUPING SETS (g, g % 2)) a
+LEFT JOIN many_sorted s USING (g) LEFT JOIN (SELECT g % 2 AS odd, merge(sketch) AS sketch FROM many_sorted GROUP BY 1) h USING (odd);
+SELECT factor, groups, sum = sum_sorted AS same FROM generate_series(1, 3) factor,
+LATERAL (SELECT count(*) AS groups, sum(hash) FROM (SELECT quantile_sketch_hash(quantile_sketch(x * factor)) AS hash FROM many_values GROUP BY g) a) hashed,
+LATERAL (SELECT sum(hash) AS sum_sorted FROM (SELECT quantile_sketch_hash(quantile_sketch(x * factor ORDER BY i)) AS hash FROM many_values GROUP BY g) a) sorted
+ORDER BY factor;
+-- an aggregate of somebody else's, whose states are not ours at first
+CREATE AGGREGATE sketch_from_one(float8) (sfunc = quantile_sketch_accumulate, stype = quantile_sketch, initcond = 'scale=6 min=1 max=1 pos=-1:1');
+SELECT count(*), bool_and(a.sketch = s.sketch + 'scale=6 min=1 max=1 pos=-1:1') AS same
+FROM (SELECT g, sketch_from_one(x) AS sketch FROM many_values GROUP BY g) a JOIN many_sorted s USING (g);
+DROP AGGREGATE sketch_from_one(float8);
+-- what is wrong with a value is told, whenever it is counted
+SELECT count(p) FROM (SELECT p95(CASE i WHEN 119000 THEN 'NaN' ELSE x END) AS p FROM many_values GROUP BY g) a;
+RESET enable_sort;
+RESET work_mem;
+
 DO $$
 DECLARE result regclass;
 BEGIN
-	FOR result IN SELECT oid::regclass FROM pg_class WHERE relname ~ '^(by_group|by_part|whole)_' LOOP
+	FOR result IN SELECT oid::regclass FROM pg_class WHERE relname ~ '^(by_group|by_part|whole|many)_(serial|sorted|spilled|p)' LOOP
 		EXECUTE format('DROP TABLE %s', result);
 	END LOOP;
 END
 $$;
-DROP TABLE by_sets, plan_values, plans;
+DROP TABLE by_sets, plan_values, many_values, plans;
 DROP FUNCTION run_query(name, text, text[]);
 DROP FUNCTION same_rows(name, name);
 DROP FUNCTION state_bytes();
