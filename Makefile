@@ -58,6 +58,7 @@ EXTENSION_SQL = \
 	sql/extension/35_cost.sql \
 	sql/extension/37_scope.sql \
 	sql/extension/38_early_release.sql \
+	sql/extension/39_run_query.sql \
 	sql/extension/40_text_key.sql \
 	sql/extension/45_text_charts.sql \
 	sql/extension/50_usage_report.sql \

@@ -2,7 +2,7 @@
 -- so the dimensions and the measures of this ledger are named here and nowhere else.
 
 CREATE TYPE usage_cell AS (
-    -- when: start of the quarter hour (or, in a day cube, of the UTC day) of created_at
+    -- when: start of the quarter hour (or, in a cube of hours or days, of the UTC hour or day) of created_at
     bucket              timestamptz,
     -- dimensions: '' where the execution names none; compared by bytes
     customer_id         text COLLATE "C",
@@ -41,7 +41,7 @@ CREATE TYPE usage_cell AS (
 );
 
 COMMENT ON TYPE usage_cell IS 'What a number of executions of one time bucket and one combination of dimensions add up to. All measures are signed sums: a correction is a cell with negative measures. NULL is zero.';
-COMMENT ON COLUMN usage_cell.bucket IS 'Start of the quarter hour (or UTC day) in which the executions were created';
+COMMENT ON COLUMN usage_cell.bucket IS 'Start of the quarter hour (or UTC hour or day) in which the executions were created';
 COMMENT ON COLUMN usage_cell.customer_id IS 'Customer (tenant)';
 COMMENT ON COLUMN usage_cell.project_id IS 'Project, '''' if none';
 COMMENT ON COLUMN usage_cell.package_id IS 'Package, '''' if none';

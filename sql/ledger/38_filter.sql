@@ -25,6 +25,13 @@ END;
 COMMENT ON FUNCTION filter_values(jsonb) IS
 'Values that one member of a filter admits: those of an array, or the one value. null stands for executions that name none.';
 
+CREATE FUNCTION is_one_customer(filter jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN filter - 'customer_id' = '{}' AND jsonb_typeof(filter -> 'customer_id') = 'string';
+
+COMMENT ON FUNCTION is_one_customer(jsonb) IS
+'Does the filter admit one customer, and that alone? NULL without a filter by customer.';
+
 CREATE FUNCTION is_one_of(value text, choice jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -23,6 +23,7 @@ CREATE TABLE actor_day        PARTITION OF usage_cubes FOR VALUES IN ('actor_day
 CREATE TABLE system_day       PARTITION OF usage_cubes FOR VALUES IN ('system_day')       WITH (fillfactor = 70);
 CREATE TABLE project_day      PARTITION OF usage_cubes FOR VALUES IN ('project_day')      WITH (fillfactor = 70);
 CREATE TABLE timeline_quarter PARTITION OF usage_cubes FOR VALUES IN ('timeline_quarter') WITH (fillfactor = 70);
+CREATE TABLE timeline_hour    PARTITION OF usage_cubes FOR VALUES IN ('timeline_hour')    WITH (fillfactor = 70);
 CREATE TABLE system_quarter   PARTITION OF usage_cubes FOR VALUES IN ('system_quarter')   WITH (fillfactor = 70);
 CREATE TABLE total_quarter    PARTITION OF usage_cubes FOR VALUES IN ('total_quarter')    WITH (fillfactor = 70);
 
@@ -33,6 +34,7 @@ COMMENT ON TABLE actor_day IS 'UTC days by customer, user and API key';
 COMMENT ON TABLE system_day IS 'UTC days by section, provider, model and environment, over all customers';
 COMMENT ON TABLE project_day IS 'UTC days by customer, project and environment';
 COMMENT ON TABLE timeline_quarter IS 'Quarter hours by customer and environment';
+COMMENT ON TABLE timeline_hour IS 'Hours by customer and environment';
 COMMENT ON TABLE system_quarter IS 'Quarter hours by section, provider, model and environment, over all customers';
 COMMENT ON TABLE total_quarter IS 'Quarter hours by environment, over all customers';
 COMMENT ON INDEX usage_cubes_pkey IS 'A cell; and the cells of a customer, or of all customers together, by time';
@@ -44,6 +46,12 @@ BEGIN ATOMIC
     SELECT date_bin('15 minutes', instant, '2000-01-01 00:00+00'::timestamptz);
 END;
 
+CREATE FUNCTION floor_hour(instant timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT date_bin('1 hour', instant, '2000-01-01 00:00+00'::timestamptz);
+END;
+
 CREATE FUNCTION floor_day(instant timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -51,6 +59,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION floor_quarter(timestamptz) IS 'Start of the quarter hour that holds the instant; the same in every time zone in use';
+COMMENT ON FUNCTION floor_hour(timestamptz) IS 'Start of the UTC hour that holds the instant';
 COMMENT ON FUNCTION floor_day(timestamptz) IS 'Start of the UTC day that holds the instant';
 
 -- The definition, in SQL, of how an execution counts. append_deltas() says the same in C; reconcile() compares the two.
@@ -158,7 +167,7 @@ BEGIN ATOMIC
     )
     SELECT * FROM fine
     UNION ALL
-    SELECT coalesce(cell.quarter, cell.day),
+    SELECT coalesce(cell.quarter, cell.hour, cell.day),
            coalesce(cell.customer_id, ''), coalesce(cell.project_id, ''), '',
            coalesce(cell.section, ''), coalesce(cell.provider, ''), coalesce(cell.model, ''),
            coalesce(cell.environment, ''), '', '', '',
@@ -171,16 +180,20 @@ BEGIN ATOMIC
            total(cell.duration_us), total(cell.queue_time_us),
            merge(cell.duration_sketch), merge(cell.queue_time_sketch),
            CASE WHEN GROUPING(cell.project_id) = 0 THEN 'project_day'
+                WHEN GROUPING(cell.hour) = 0 THEN 'timeline_hour'
                 WHEN GROUPING(cell.model) = 0 THEN 'system_day'
                 ELSE 'total_quarter' END
-    FROM (SELECT floor_day(f.bucket) AS day, f.bucket AS quarter, f.*
+    FROM (SELECT floor_day(f.bucket) AS day, floor_hour(f.bucket) AS hour, f.bucket AS quarter, f.*
           FROM fine AS f
-          WHERE f.cube IN ('workload_day', 'system_quarter')) AS cell
+          WHERE f.cube IN ('workload_day', 'timeline_quarter', 'system_quarter')) AS cell
     GROUP BY GROUPING SETS (
         (cell.cube, cell.day, cell.customer_id, cell.project_id, cell.environment),
+        (cell.cube, cell.hour, cell.customer_id, cell.environment),
         (cell.cube, cell.day, cell.section, cell.provider, cell.model, cell.environment),
         (cell.cube, cell.quarter, cell.environment))
-    HAVING cell.cube = CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day' ELSE 'system_quarter' END;
+    HAVING cell.cube = CASE WHEN GROUPING(cell.project_id) = 0 THEN 'workload_day'
+                            WHEN GROUPING(cell.hour) = 0 THEN 'timeline_quarter'
+                            ELSE 'system_quarter' END;
 END;
 
 COMMENT ON FUNCTION rolled_up(text, timestamptz, timestamptz) IS

@@ -1,8 +1,8 @@
 -- The read block: every report, budget and check of usage stands on usage_read(). It composes a half-open range of time
 -- from the coarsest cells that hold the dimensions asked for, so that the answer is exact and as cheap as can be:
 --
---   since      first          day_first        day_last         last       until
---     |  raw     |  quarter hours  |   UTC days    |  quarter hours  |  raw  |
+--   since      first         coarse_first      coarse_last       last       until
+--     |  raw     |  quarter hours  | hours or days |  quarter hours  |  raw  |
 --
 -- plus the deltas that are not folded yet of what lies between first and last.
 
@@ -15,6 +15,8 @@ BEGIN ATOMIC
             WHEN needed <@ ARRAY['customer_id', 'project_id', 'environment'] THEN 'project_day'
             WHEN needed <@ ARRAY['customer_id', 'project_id', 'package_id', 'section', 'provider', 'model', 'environment', 'customer_tier'] THEN 'workload_day'
             WHEN needed <@ ARRAY['customer_id', 'user_id', 'api_key_id'] THEN 'actor_day' END
+        WHEN 'hour' THEN CASE
+            WHEN needed <@ ARRAY['customer_id', 'environment'] AND 'customer_id' = ANY (needed) THEN 'timeline_hour' END
         WHEN 'quarter' THEN CASE
             WHEN needed <@ ARRAY['environment'] THEN 'total_quarter'
             WHEN needed <@ ARRAY['section', 'provider', 'model', 'environment'] THEN 'system_quarter'
@@ -23,7 +25,7 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION cube_for(text[], text) IS
-'Narrowest cube of that grain (day or quarter) that holds all the needed dimensions, NULL if none does';
+'Narrowest cube of that grain (day, hour or quarter) that holds all the needed dimensions, NULL if none does';
 
 CREATE FUNCTION needed_dimensions(filter jsonb, dimensions text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -73,68 +75,69 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $read_edges$
 DECLARE
-    quarters  boolean := cube_for(needed, 'quarter') IS NOT NULL;
-    half_day  interval := '12 hours';
-    first     timestamptz := floor_quarter(since);
-    last      timestamptz := floor_quarter(until);
-    day_first timestamptz := floor_day(since);
-    day_last  timestamptz := floor_day(until);
+    quarters     boolean := cube_for(needed, 'quarter') IS NOT NULL;
+    half_day     interval := '12 hours';
+    first        timestamptz := floor_quarter(since);
+    last         timestamptz := floor_quarter(until);
+    coarse_first timestamptz := CASE grain WHEN 'hour' THEN floor_hour(since) ELSE floor_day(since) END;
+    coarse_last  timestamptz := CASE grain WHEN 'hour' THEN floor_hour(until) ELSE floor_day(until) END;
 BEGIN
     IF since IS NULL OR until IS NULL OR since > until THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('invalid range of time from %s to %s', coalesce(since::text, 'null'), coalesce(until::text, 'null')),
             HINT = 'since must not be later than until. A range holds its start and not its end.';
     END IF;
-    IF grain IS NULL OR grain NOT IN ('day', 'quarter') THEN
+    IF grain IS NULL OR grain NOT IN ('day', 'hour', 'quarter') THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('unknown grain %L', grain),
-            HINT = 'The grains are day and quarter.';
+            HINT = 'The grains are day, hour and quarter.';
     END IF;
 
     IF first < since THEN
         first := first + interval '15 minutes';
     END IF;
-    IF day_first < since THEN
-        day_first := day_first + interval '24 hours';
+    IF coarse_first < since THEN
+        coarse_first := coarse_first + CASE grain WHEN 'hour' THEN interval '1 hour' ELSE 2 * half_day END;
     END IF;
-    IF grain <> 'day' OR cube_for(needed, 'day') IS NULL OR day_first >= day_last THEN
-        -- no whole days: quarter hours up to the last, if a cube has them, else raw up to the end
-        day_first := CASE WHEN quarters AND first < last THEN last ELSE until END;
-        day_last := day_first;
+    IF grain = 'quarter' OR cube_for(needed, grain) IS NULL OR coarse_first >= coarse_last THEN
+        -- no whole hours or days: quarter hours up to the last, if a cube has them, else raw up to the end
+        coarse_first := CASE WHEN quarters AND first < last THEN last ELSE until END;
+        coarse_last := coarse_first;
     ELSIF NOT quarters THEN
-        day_first := day_first - CASE WHEN since + half_day < day_first THEN 2 * half_day ELSE '0' END;
-        day_last := day_last + CASE WHEN until > day_last + half_day THEN 2 * half_day ELSE '0' END;
+        coarse_first := coarse_first - CASE WHEN since + half_day < coarse_first THEN 2 * half_day ELSE '0' END;
+        coarse_last := coarse_last + CASE WHEN until > coarse_last + half_day THEN 2 * half_day ELSE '0' END;
     END IF;
     IF NOT quarters OR first >= last THEN
-        first := day_first;
-        last := day_last;
+        first := coarse_first;
+        last := coarse_last;
     END IF;
-    RETURN ARRAY[since, first, day_first, day_last, last, until];
+    RETURN ARRAY[since, first, coarse_first, coarse_last, last, until];
 END
 $read_edges$;
 
 COMMENT ON FUNCTION read_edges(timestamptz, timestamptz, text[], text) IS
-'The six instants that divide [since, until) for a read of the needed columns: raw, quarter hours, UTC days, quarter hours, raw. They are in order, but that the days may begin before since or end after until: then the raw part between is to be taken away. Raises 22023 for an inverted range.';
+'The six instants that divide [since, until) for a read of the needed columns: raw, quarter hours, UTC hours or days as the grain says, quarter hours, raw. They are in order, but that days may begin before since or end after until: then the raw part between is to be taken away. Raises 22023 for an inverted range.';
 
-CREATE FUNCTION cells_of(cube text) RETURNS text
+CREATE FUNCTION cells_between(cube text, first integer, last integer) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    -- the partition, since planning is faster than with all of usage_cubes; that the cells are of no customer is known,
-    -- and makes the primary key a key by time
-    SELECT format('%1$s WHERE cube = %1$L', cube) || CASE WHEN cube ~ '^(system|total)_' THEN ' AND customer_id = ''''' ELSE '' END;
+    -- that the cells are of no customer is known, and makes the primary key a key by time
+    SELECT format('cube = %L AND bucket >= $1[%s] AND bucket < $1[%s]', cube, first, last)
+           || CASE WHEN cube ~ '^(system|total)_' THEN ' AND customer_id = ''''' ELSE '' END;
 END;
 
-COMMENT ON FUNCTION cells_of(text) IS 'The cells of that cube: a table and a condition, of a query';
+COMMENT ON FUNCTION cells_between(text, integer, integer) IS
+'Which cells of that cube lie between two of the edges of a read: a condition of a query';
 
--- The query is text, because planning is most of what a small report costs: made of only those parts that are not empty it
--- is planned in a third of the time. The text holds names of columns and no value: those are parameters, which the planner
--- takes as constants since the query is planned for each call.
-CREATE FUNCTION read_query(edges timestamptz[], needed text[], filter jsonb) RETURNS text
+-- The query is text, made of only those parts that are not empty: it is planned in a third of the time. The text holds names
+-- of columns and no value: those are parameters. For one customer its plan is kept, see run_query(), since planning would be
+-- most of what the report costs; otherwise it is planned for each call, with the parameters as constants.
+CREATE FUNCTION read_query(edges timestamptz[], needed text[], filter jsonb, grain text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 AS $read_query$
 DECLARE
-    day_cube     text := cube_for(needed, 'day');
+    coarse_cube  text := cube_for(needed, grain);
     quarter_cube text := cube_for(needed, 'quarter');
     sums         text := 'executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok, '
                          'input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, '
@@ -142,33 +145,38 @@ DECLARE
     added        text := sums || ', duration_sketch, queue_time_sketch';
     taken_away   text := regexp_replace(sums, '\w+', '-\&', 'g') ||
                          ', OPERATOR(@extschema@.-) duration_sketch, OPERATOR(@extschema@.-) queue_time_sketch';
-    conditions   text := (
+    conditions   text := CASE
         -- compared with the collation of the source: with another no index could be used
-        SELECT coalesce(string_agg(format(' AND %1$I COLLATE %%1$I = ANY (filter_values($2 -> %1$L))', key), ''), '')
-        FROM jsonb_object_keys(filter) AS key
-        WHERE key = ANY (dimensions()));
+        WHEN is_one_customer(filter) THEN $$customer_id COLLATE %1$I = (SELECT $2 ->> 'customer_id') AND $$
+        ELSE (
+            SELECT coalesce(string_agg(format('%1$I COLLATE %%1$I = ANY (filter_values($2 -> %1$L)) AND ', key), ''), '')
+            FROM jsonb_object_keys(filter) AS key
+            WHERE key = ANY (dimensions())) END;
     -- a condition on a column of the history can use an index; planning is faster without
     raw_filter   text := CASE filter - 'customer_id' WHEN '{}' THEN 'NULL' ELSE '$2' END;
-    raw_source   text := 'execution_cells($1[%1$s], $1[%2$s], ' || raw_filter || ') WHERE has_raw($1[%1$s], $1[%2$s], %3$L)';
+    raw_source   text := 'execution_cells($1[%s], $1[%s], ' || raw_filter || ')';
 BEGIN
     RETURN (
-        SELECT string_agg('SELECT bucket, customer_id, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, '
-                          || part.measures || ' FROM ' || part.source || format(conditions, part.collation_name), E'\nUNION ALL ')
+        -- cubes are read by partition, since planning is faster than with all of usage_cubes
+        SELECT string_agg(
+            'SELECT bucket, customer_id, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, '
+            || part.measures || ' FROM ' || part.source || ' WHERE ' || format(conditions, part.collation_name) || part.bounds, E'\nUNION ALL ')
         FROM (VALUES
-            (format('%s AND bucket >= $1[3] AND bucket < $1[4]', cells_of(day_cube)), added, 'C', edges[3] < edges[4]),
-            (format('%s AND bucket >= $1[2] AND bucket < $1[3]', cells_of(quarter_cube)), added, 'C', edges[2] < edges[3]),
-            (format('%s AND bucket >= $1[4] AND bucket < $1[5]', cells_of(quarter_cube)), added, 'C', edges[4] < edges[5]),
-            ('usage_deltas WHERE bucket >= $1[2] AND bucket < $1[5]', added, 'C', edges[2] < edges[5] OR edges[1] = edges[6]),
-            (format(raw_source, 1, 2, needed), added, 'default', edges[1] < edges[2]),
-            (format(raw_source, 2, 1, needed), taken_away, 'default', edges[1] > edges[2]),
-            (format(raw_source, 5, 6, needed), added, 'default', edges[5] < edges[6]),
-            (format(raw_source, 6, 5, needed), taken_away, 'default', edges[5] > edges[6])) AS part (source, measures, collation_name, is_needed)
+            (coarse_cube, cells_between(coarse_cube, 3, 4), added, 'C', edges[3] < edges[4]),
+            (quarter_cube, cells_between(quarter_cube, 2, 3), added, 'C', edges[2] < edges[3]),
+            (quarter_cube, cells_between(quarter_cube, 4, 5), added, 'C', edges[4] < edges[5]),
+            ('usage_deltas', 'bucket >= $1[2] AND bucket < $1[5]', added, 'C', edges[2] < edges[5] OR edges[1] = edges[6]),
+            (format(raw_source, 1, 2), format('has_raw($1[1], $1[2], %L)', needed), added, 'default', edges[1] < edges[2]),
+            (format(raw_source, 2, 1), format('has_raw($1[2], $1[1], %L)', needed), taken_away, 'default', edges[1] > edges[2]),
+            (format(raw_source, 5, 6), format('has_raw($1[5], $1[6], %L)', needed), added, 'default', edges[5] < edges[6]),
+            (format(raw_source, 6, 5), format('has_raw($1[6], $1[5], %L)', needed), taken_away, 'default', edges[5] > edges[6])
+        ) AS part (source, bounds, measures, collation_name, is_needed)
         WHERE part.is_needed);
 END
 $read_query$;
 
-COMMENT ON FUNCTION read_query(timestamptz[], text[], jsonb) IS
-'The query that reads a range which read_edges() has divided. Its parameters: $1 the edges, $2 the filter. Part of usage_read() and usage_report().';
+COMMENT ON FUNCTION read_query(timestamptz[], text[], jsonb, text) IS
+'The query that reads a range which read_edges() has divided for cells of the grain. Its parameters: $1 the edges, $2 the filter. Part of usage_read() and report_rows().';
 
 CREATE FUNCTION usage_read(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dimensions text[] DEFAULT '{}', grain text DEFAULT 'day')
 RETURNS SETOF usage_cell
@@ -179,12 +187,12 @@ DECLARE
     needed text[] := needed_dimensions(filter, dimensions);
     edges  timestamptz[] := read_edges(since, until, needed, grain);
 BEGIN
-    RETURN QUERY EXECUTE read_query(edges, needed, filter) USING edges, filter;
+    RETURN QUERY SELECT * FROM @extschema@.run_query(NULL::usage_cell, read_query(edges, needed, filter, grain), is_one_customer(filter), edges, filter);
 END
 $usage_read$;
 
 COMMENT ON FUNCTION usage_read(timestamptz, timestamptz, jsonb, text[], text) IS
-'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. Some take away what others have too much. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''quarter'' no cell spans more than a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range, 55000 where executions that it would need are not kept.';
+'The usage of [since, until) as cells that may be summed by any of the dimensions asked for, exact at the snapshot of the query. Some take away what others have too much. filter is a JSON object from dimension to a value or an array of values. dimensions are those the caller groups by. With grain ''hour'' or ''quarter'' no cell spans more than an hour or a quarter hour, as grouping by time in a zone that is not UTC needs. Raises 22023 for an unknown dimension or an inverted range, 55000 where executions that it would need are not kept.';
 
 CREATE FUNCTION explain_read(since timestamptz, until timestamptz, filter jsonb DEFAULT '{}', dimensions text[] DEFAULT '{}', grain text DEFAULT 'day')
 RETURNS SETOF text
@@ -195,7 +203,7 @@ DECLARE
     needed text[] := needed_dimensions(filter, dimensions);
     edges  timestamptz[] := read_edges(since, until, needed, grain);
 BEGIN
-    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || read_query(edges, needed, filter) USING edges, filter;
+    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || read_query(edges, needed, filter, grain) USING edges, filter;
 END
 $explain_read$;
 

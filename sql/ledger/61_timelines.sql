@@ -41,17 +41,26 @@ COMMENT ON COLUMN usage_period.change_percent IS 'The same in percent of the per
 
 -- Hours are steps of real time, which a change of the clocks may begin at half past; longer steps are those of the calendar.
 CREATE FUNCTION report_steps(step text, first timestamptz, last timestamptz, time_zone text) RETURNS SETOF timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT DISTINCT date_trunc('hour', half, time_zone)
-    FROM generate_series(first, last, '30 minutes') AS half
-    WHERE step = 'hour'
-    UNION ALL
-    SELECT local AT TIME ZONE time_zone
-    FROM generate_series(date_trunc(step, first AT TIME ZONE time_zone), last AT TIME ZONE time_zone,
-                         CASE step WHEN 'quarter' THEN '3 months' ELSE '1 ' || step END::interval) AS local
-    WHERE step <> 'hour';
-END;
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+AS $report_steps$
+BEGIN
+    IF first IS NULL OR last IS NULL THEN
+        RETURN;
+    ELSIF step <> 'hour' THEN
+        RETURN QUERY
+        SELECT local AT TIME ZONE time_zone
+        FROM generate_series(date_trunc(step, first AT TIME ZONE time_zone), last AT TIME ZONE time_zone,
+                             CASE step WHEN 'quarter' THEN '3 months' ELSE '1 ' || step END::interval) AS local;
+    ELSIF report_grain(step, time_zone, first, last) = 'hour' THEN
+        RETURN QUERY SELECT generate_series(floor_hour(first), last, '1 hour');
+    ELSE
+        RETURN QUERY
+        SELECT DISTINCT date_trunc('hour', half, time_zone)
+        FROM generate_series(first, last, '30 minutes') AS half;
+    END IF;
+END
+$report_steps$;
 
 COMMENT ON FUNCTION report_steps(text, timestamptz, timestamptz, text) IS
 'When each hour, day, week, month, quarter or year of the time zone begins, from that which begins at first to that which begins at last';
@@ -61,10 +70,17 @@ CREATE FUNCTION timeline(
     period text DEFAULT '30d', since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
     filter jsonb DEFAULT '{}', time_zone text DEFAULT current_setting('TimeZone'))
 RETURNS SETOF usage_period
-LANGUAGE sql STABLE
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $timeline$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH used AS (
-        SELECT * FROM usage_report('{}', step, period, since, until, filter, time_zone)
+        SELECT *
+        FROM report_rows('{executions,succeeded,failed,timed_out,success_rate,input_tokens,output_tokens,total_tokens,cost,unpriced,'
+                         'avg_duration_ms,p50_duration_ms,p95_duration_ms,p99_duration_ms}',
+                         '{}', step, period, since, until, filter, time_zone)
     ), range AS (
         SELECT nullif(coalesce(timeline.since, period_start(period, time_zone)), '-infinity') AS since,
                nullif(coalesce(timeline.until, CASE WHEN coalesce(timeline.since, period_start(period, time_zone)) > '-infinity' THEN now() END), 'infinity') AS until
@@ -90,7 +106,8 @@ BEGIN ATOMIC
     LEFT JOIN used ON used.starts = steps.starts
     WINDOW before AS (ORDER BY steps.starts)
     ORDER BY steps.starts;
-END;
+END
+$timeline$;
 
 COMMENT ON FUNCTION timeline(text, text, timestamptz, timestamptz, jsonb, text) IS
 'One row per step (hour, day, week, month, quarter or year) of the time zone, from the first to the last that the range touches, those without usage included. See usage_report() for the arguments and the units.';

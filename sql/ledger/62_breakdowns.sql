@@ -64,8 +64,12 @@ CREATE FUNCTION breakdown(
     filter jsonb DEFAULT '{}', time_zone text DEFAULT current_setting('TimeZone'),
     n bigint DEFAULT NULL, "by" text DEFAULT 'executions')
 RETURNS SETOF usage_share
-LANGUAGE sql STABLE
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $breakdown$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH used AS (
         SELECT coalesce(r.customer_id, r.project_id, r.package_id, r.section, r.provider, r.model, r.environment,
                         r.customer_tier, r.user_id, r.api_key_id) AS value,
@@ -81,32 +85,35 @@ BEGIN ATOMIC
                    WHEN 'error_rate' THEN (r.failed + r.timed_out)::numeric / nullif(r.executions - r.open, 0)
                    WHEN 'avg_duration_ms' THEN r.avg_duration_ms
                    ELSE r.p95_duration_ms::numeric END AS measure
-        FROM usage_report(ARRAY[dimension], NULL, period, since, until,
-                          CASE dimension WHEN 'customer_id' THEN filter ELSE filter - dimension END, time_zone) AS r
+        FROM report_rows('{executions,succeeded,failed,timed_out,open,total_tokens,cost,unpriced,avg_duration_ms,p95_duration_ms,'
+                         'total_duration_ms,duration_sketch}',
+                         ARRAY[dimension], NULL, period, since, until,
+                         CASE dimension WHEN 'customer_id' THEN filter ELSE filter - dimension END, time_zone) AS r
     ), placed AS (
         SELECT used.*, row_number() OVER (ORDER BY n IS NOT NULL AND used.value = '', used.measure DESC NULLS LAST, used.value) AS place
         FROM used
         WHERE filter -> dimension IS NULL OR is_one_of(used.value, filter -> dimension)
     )
     SELECT CASE WHEN least(placed.place, n + 1) <= n OR n IS NULL THEN min(placed.value) END,
-           total(placed.executions),
-           100.0 * total(placed.executions) / nullif(min(placed.all_executions), 0),
-           total(placed.succeeded), total(placed.failed), total(placed.timed_out),
-           100.0 * total(placed.succeeded) / nullif(total(placed.finished), 0),
-           100.0 * total(placed.failed + placed.timed_out) / nullif(total(placed.finished), 0),
-           total(placed.total_tokens),
-           total(placed.cost),
-           100.0 * total(placed.cost) / nullif(min(placed.all_cost), 0),
-           total(placed.cost) / nullif(total(placed.executions), 0),
-           total(placed.unpriced),
-           total(placed.total_duration_ms) / nullif(sketch_count(merge(placed.duration_sketch)), 0),
-           approx_percentile(merge(placed.duration_sketch), 0.5),
-           approx_percentile(merge(placed.duration_sketch), 0.95),
-           approx_percentile(merge(placed.duration_sketch), 0.99)
+           @extschema@.total(placed.executions),
+           100.0 * @extschema@.total(placed.executions) / nullif(min(placed.all_executions), 0),
+           @extschema@.total(placed.succeeded), @extschema@.total(placed.failed), @extschema@.total(placed.timed_out),
+           100.0 * @extschema@.total(placed.succeeded) / nullif(@extschema@.total(placed.finished), 0),
+           100.0 * @extschema@.total(placed.failed + placed.timed_out) / nullif(@extschema@.total(placed.finished), 0),
+           @extschema@.total(placed.total_tokens),
+           @extschema@.total(placed.cost),
+           100.0 * @extschema@.total(placed.cost) / nullif(min(placed.all_cost), 0),
+           @extschema@.total(placed.cost) / nullif(@extschema@.total(placed.executions), 0),
+           @extschema@.total(placed.unpriced),
+           @extschema@.total(placed.total_duration_ms) / nullif(@extschema@.sketch_count(@extschema@.merge(placed.duration_sketch)), 0),
+           @extschema@.approx_percentile(@extschema@.merge(placed.duration_sketch), 0.5),
+           @extschema@.approx_percentile(@extschema@.merge(placed.duration_sketch), 0.95),
+           @extschema@.approx_percentile(@extschema@.merge(placed.duration_sketch), 0.99)
     FROM placed
     GROUP BY least(placed.place, n + 1)
     ORDER BY least(placed.place, n + 1);
-END;
+END
+$breakdown$;
 
 COMMENT ON FUNCTION breakdown(text, text, timestamptz, timestamptz, jsonb, text, bigint, text) IS
 'One row per value of a dimension, the largest first by executions, cost, total_tokens, errors, error_rate, avg_duration_ms or p95_duration_ms. With n, only the first n values have a row, and a last row, whose value is NULL, holds all others and, if there are more than n, the executions that name none. share is the percentage of all executions of the range that the rest of the filter admits: a filter by the dimension itself chooses rows and not the whole, unless it is by customer. See usage_report() for the arguments and the units.';
@@ -143,8 +150,12 @@ RETURNS TABLE (
     success_rate numeric, error_rate numeric, input_tokens bigint, output_tokens bigint, total_tokens bigint,
     cost numeric, cost_share numeric, cost_per_execution numeric, unpriced bigint,
     avg_duration_ms numeric, p50_duration_ms float8, p95_duration_ms float8, p99_duration_ms float8)
-LANGUAGE sql STABLE
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $models$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT r.provider, r.model, r.executions,
            100.0 * r.executions / nullif(r.all_executions, 0),
            r.succeeded, r.failed, r.timed_out, r.success_rate,
@@ -154,11 +165,14 @@ BEGIN ATOMIC
            r.avg_duration_ms, r.p50_duration_ms, r.p95_duration_ms, r.p99_duration_ms
     FROM (
         SELECT used.*, sum(used.executions) OVER () AS all_executions, sum(used.cost) OVER () AS all_cost
-        FROM usage_report('{provider,model}', NULL, period, since, until, filter - 'model', time_zone) AS used
+        FROM report_rows('{executions,succeeded,failed,timed_out,open,success_rate,input_tokens,output_tokens,total_tokens,cost,unpriced,'
+                         'avg_duration_ms,p50_duration_ms,p95_duration_ms,p99_duration_ms}',
+                         '{provider,model}', NULL, period, since, until, filter - 'model', time_zone) AS used
     ) AS r
     WHERE filter -> 'model' IS NULL OR is_one_of(r.model, filter -> 'model')
     ORDER BY r.executions DESC, r.provider, r.model;
-END;
+END
+$models$;
 
 COMMENT ON FUNCTION models(text, timestamptz, timestamptz, jsonb, text) IS
 'One row per provider and model that was used, the most used first. share is its percentage of all executions of the range that the rest of the filter admits: a filter by model chooses rows and not the whole. See usage_report() for the arguments and the units.';

@@ -26,6 +26,23 @@ END;
 COMMENT ON FUNCTION error_class(text, text, text) IS
 'Class of an error, by what its code says, else the message of one that failed, else the status of the execution: rate_limit_exceeded, quota_exceeded, invalid_api_key, context_length_exceeded, content_filtered, model_timeout, model_overloaded, model_not_found, invalid_request, provider_error, cancelled or other';
 
+CREATE TYPE error_count AS (
+    status       text,
+    said         text,
+    executions   bigint,
+    total_tokens numeric,
+    cost         numeric,
+    last_at      timestamptz
+);
+
+COMMENT ON TYPE error_count IS 'Executions that did not succeed, with the same status and the same words';
+COMMENT ON COLUMN error_count.status IS 'Their status';
+COMMENT ON COLUMN error_count.said IS 'Their error code, or the message of those that failed without one; NULL for other statuses without one';
+COMMENT ON COLUMN error_count.executions IS 'How many there are';
+COMMENT ON COLUMN error_count.total_tokens IS 'Tokens of all kinds';
+COMMENT ON COLUMN error_count.cost IS 'What they cost all the same, in the currency of the ledger';
+COMMENT ON COLUMN error_count.last_at IS 'When the last of them was created';
+
 CREATE FUNCTION errors(
     period text DEFAULT '30d', since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL,
     filter jsonb DEFAULT '{}', time_zone text DEFAULT current_setting('TimeZone'))
@@ -34,34 +51,31 @@ RETURNS TABLE (
     total_tokens bigint, cost numeric, last_at timestamptz)
 LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT
-SET plan_cache_mode = force_custom_plan
 AS $errors$
 #variable_conflict use_column
 DECLARE
     first timestamptz := coalesce(since, period_start(period, time_zone));
     last  timestamptz := coalesce(until, 'infinity');
-BEGIN
-    PERFORM read_edges(first, last, needed_dimensions(filter, '{}'), 'day');
-    PERFORM has_raw(first, last, ARRAY['error_code']);
-    RETURN QUERY
-    WITH alike AS (
-        -- few codes there are, so far fewer texts than errors are classified, and those that need no message are told by the
-        -- index alone
-        SELECT e.status, e.error_code AS said,
-               count(*) AS executions, sum(e.total_tokens) AS total_tokens, sum(e.cost - coalesce(e.credited_cost, 0)) AS cost, max(e.created_at) AS last_at
+    -- few codes there are, so far fewer texts than errors are classified, and those that need no message are told by the
+    -- index alone
+    query text := format(
+        $$SELECT e.status, e.error_code, count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
         FROM execution_history AS e
-        WHERE e.created_at >= first AND e.created_at < last AND is_admitted(e, filter)
+        WHERE e.created_at >= $1 AND e.created_at < $2 AND %1$s
           AND e.status <> 'success' AND e.status NOT IN ('pending', 'running') AND e.deleted_at IS NULL
           AND (e.error_code IS NOT NULL OR e.status <> 'failed')
         GROUP BY 1, 2
         UNION ALL
-        SELECT e.status, e.error_message,
-               count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
+        SELECT e.status, e.error_message, count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
         FROM execution_history AS e
-        WHERE e.created_at >= first AND e.created_at < last AND is_admitted(e, filter)
+        WHERE e.created_at >= $1 AND e.created_at < $2 AND %1$s
           AND e.status = 'failed' AND e.error_code IS NULL AND e.deleted_at IS NULL
-        GROUP BY 1, 2
-    )
+        GROUP BY 1, 2$$,
+        CASE WHEN is_one_customer(filter) THEN $$e.customer_id = ($3 ->> 'customer_id')$$ ELSE 'is_admitted(e, $3)' END);
+BEGIN
+    PERFORM read_edges(first, last, needed_dimensions(filter, '{}'), 'day');
+    PERFORM has_raw(first, last, ARRAY['error_code']);
+    RETURN QUERY
     SELECT error_class(a.status, a.said, NULL),
            sum(a.executions)::bigint,
            100.0 * sum(a.executions) / sum(sum(a.executions)) OVER (),
@@ -71,7 +85,7 @@ BEGIN
            coalesce(sum(a.total_tokens), 0)::bigint,
            coalesce(trim_scale(sum(a.cost)), 0),
            max(a.last_at)
-    FROM alike AS a
+    FROM @extschema@.run_query(NULL::error_count, query, is_one_customer(filter), first, last, filter) AS a
     GROUP BY 1
     ORDER BY 2 DESC, 1;
 END

@@ -70,9 +70,12 @@ typedef enum CubeId
 	TIMELINE_QUARTER,
 	SYSTEM_QUARTER,
 	PROJECT_DAY,
+	TIMELINE_HOUR,
 	SYSTEM_DAY,
 	TOTAL_QUARTER
 } CubeId;
+
+#define USECS_PER_QUARTER	(15 * USECS_PER_MINUTE)
 
 #define CUBES				(TOTAL_QUARTER + 1)
 #define OF_DELTAS			(-1)
@@ -83,26 +86,28 @@ typedef enum CubeId
 typedef struct CubeSpec
 {
 	const char *name;
-	bool		is_by_day;
+	int64		grain;			/* microseconds from bucket to bucket */
 	int			source;
 	uint32		dimensions;
 } CubeSpec;
 
 static const CubeSpec cube_specs[CUBES] = {
-	[WORKLOAD_DAY] = {"workload_day", true, OF_DELTAS,
+	[WORKLOAD_DAY] = {"workload_day", USECS_PER_DAY, OF_DELTAS,
 		DIMENSION(CUSTOMER_ID) | DIMENSION(PROJECT_ID) | DIMENSION(PACKAGE_ID) | DIMENSION(SECTION) |
 		DIMENSION(PROVIDER) | DIMENSION(MODEL) | DIMENSION(ENVIRONMENT) | DIMENSION(CUSTOMER_TIER)},
-	[ACTOR_DAY] = {"actor_day", true, OF_DELTAS,
+	[ACTOR_DAY] = {"actor_day", USECS_PER_DAY, OF_DELTAS,
 		DIMENSION(CUSTOMER_ID) | DIMENSION(USER_ID) | DIMENSION(API_KEY_ID)},
-	[TIMELINE_QUARTER] = {"timeline_quarter", false, OF_DELTAS,
+	[TIMELINE_QUARTER] = {"timeline_quarter", USECS_PER_QUARTER, OF_DELTAS,
 		DIMENSION(CUSTOMER_ID) | DIMENSION(ENVIRONMENT)},
-	[SYSTEM_QUARTER] = {"system_quarter", false, OF_DELTAS,
+	[SYSTEM_QUARTER] = {"system_quarter", USECS_PER_QUARTER, OF_DELTAS,
 		DIMENSION(SECTION) | DIMENSION(PROVIDER) | DIMENSION(MODEL) | DIMENSION(ENVIRONMENT)},
-	[PROJECT_DAY] = {"project_day", true, WORKLOAD_DAY,
+	[PROJECT_DAY] = {"project_day", USECS_PER_DAY, WORKLOAD_DAY,
 		DIMENSION(CUSTOMER_ID) | DIMENSION(PROJECT_ID) | DIMENSION(ENVIRONMENT)},
-	[SYSTEM_DAY] = {"system_day", true, SYSTEM_QUARTER,
+	[TIMELINE_HOUR] = {"timeline_hour", USECS_PER_HOUR, TIMELINE_QUARTER,
+		DIMENSION(CUSTOMER_ID) | DIMENSION(ENVIRONMENT)},
+	[SYSTEM_DAY] = {"system_day", USECS_PER_DAY, SYSTEM_QUARTER,
 		DIMENSION(SECTION) | DIMENSION(PROVIDER) | DIMENSION(MODEL) | DIMENSION(ENVIRONMENT)},
-	[TOTAL_QUARTER] = {"total_quarter", false, SYSTEM_QUARTER,
+	[TOTAL_QUARTER] = {"total_quarter", USECS_PER_QUARTER, SYSTEM_QUARTER,
 		DIMENSION(ENVIRONMENT)},
 };
 
@@ -309,11 +314,11 @@ flat_sketch(Fold *fold, SketchSum *sum)
 }
 
 static TimestampTz
-floor_day(TimestampTz instant)
+floor_bucket(TimestampTz instant, int64 grain)
 {
-	TimestampTz into = instant % USECS_PER_DAY;
+	TimestampTz into = instant % grain;
 
-	return instant - (into < 0 ? into + USECS_PER_DAY : into);
+	return instant - (into < 0 ? into + grain : into);
 }
 
 /* The cell of a cube that an addend belongs to, made if need be. */
@@ -326,7 +331,7 @@ find_cell(Fold *fold, CubeId cube, const Addend *addend)
 	bool		found;
 	int			i;
 
-	cell_key_begin(&fold->key, spec->is_by_day ? floor_day(addend->bucket) : addend->bucket);
+	cell_key_begin(&fold->key, floor_bucket(addend->bucket, spec->grain));
 	for (i = 0; i < DELTA_DIMENSIONS; i++)
 	{
 		if (spec->dimensions & (1 << i))

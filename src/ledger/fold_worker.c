@@ -109,7 +109,7 @@ typedef struct FoldLedger
 	const char *schema;			/* quoted */
 } FoldLedger;
 
-static int	fold_threshold = 10000;
+static int	fold_threshold = 5000;
 
 /* One for each table that the session has appended to, in TopMemoryContext. */
 static List *lots = NIL;
@@ -252,7 +252,7 @@ fold_worker_init(void)
 	DefineCustomIntVariable("usage_meter.fold_threshold",
 							"Number of deltas after which, on average, they are folded in the background.",
 							"0 turns background folding and maintenance off.",
-							&fold_threshold, 10000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+							&fold_threshold, 5000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
 	RegisterXactCallback(draw_lots, NULL);
 }
 

@@ -2,7 +2,7 @@
 #
 # P4: six reports over 30 days of 31, in New York's days, beside the same figures
 # in SQL over the raw executions. They came in the order of time, 3 % of them
-# did not succeed; the last 10,000, the threshold of folding, are not folded.
+# did not succeed; the last 5,000, the threshold of folding, are not folded.
 # Parallel workers may help both, as they do on a server that nobody configured.
 #
 # Each figure is the median of a session that has run the report before, and the
@@ -44,7 +44,7 @@ make_history() {
 }
 
 add_backlog() {
-	query -c "$(insert 'luck < 10000.0 / (SELECT count(*) FROM bench.drawn)')"
+	query -c "$(insert 'luck < 5000.0 / (SELECT count(*) FROM bench.drawn)')"
 }
 
 # A report, or the same in SQL, for a customer or for all if it is empty
@@ -112,7 +112,7 @@ tell_old_snapshot() {
 	query -c 'BEGIN ISOLATION LEVEL REPEATABLE READ' -c 'SELECT 1' -c 'SELECT pg_sleep(3600)' >/dev/null &
 	holder=$!
 	until [[ $(query -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()") != 0 ]]; do sleep 0.1; done
-	for ((part = 0; part < 6; part++)); do
+	for ((part = 0; part < 12; part++)); do
 		add_backlog
 		query -c 'SELECT metered.fold()' >/dev/null
 	done

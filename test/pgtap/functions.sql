@@ -55,7 +55,7 @@ $$, 'a search_path that is pinned does not depend on the user');
 SELECT is_empty($$
     SELECT signature, provolatile, proparallel FROM pg_temp.functions
     WHERE lanname = 'c' AND prorettype <> 'trigger'::regtype
-      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas', 'release_locks_early')
+      AND proname NOT IN ('uuid_v7', 'to_xlsx', 'run_query', 'book_cost', 'book_cost_lines', 'list_cost_lines', 'book_names', 'current_price', 'price_book_counts', 'allow_rerating', 'allow_crediting', 'take_deltas', 'release_locks_early')
       AND (provolatile, proparallel) IS DISTINCT FROM ('i', 's')
 $$, 'C functions are labelled IMMUTABLE and PARALLEL SAFE');
 
@@ -69,10 +69,10 @@ SELECT results_eq($$
     SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'uuid_v7'
 $$, $$VALUES ('v'::"char", 's'::"char")$$, 'uuid_v7() is labelled VOLATILE and PARALLEL SAFE');
 
--- It runs queries of its caller, of which nothing is known.
+-- They run queries of their caller, of which nothing is known.
 SELECT results_eq($$
-    SELECT provolatile, proparallel FROM pg_temp.functions WHERE proname = 'to_xlsx'
-$$, $$VALUES ('s'::"char", 'u'::"char")$$, 'to_xlsx() is labelled STABLE and PARALLEL UNSAFE');
+    SELECT proname, provolatile, proparallel FROM pg_temp.functions WHERE proname IN ('run_query', 'to_xlsx') ORDER BY proname
+$$, $$VALUES ('run_query'::name, 's'::"char", 'u'::"char"), ('to_xlsx', 's', 'u')$$, 'what runs queries is labelled STABLE and PARALLEL UNSAFE');
 
 SELECT is_empty($$
     SELECT signature, provolatile FROM pg_temp.functions
@@ -87,13 +87,13 @@ SELECT set_eq($$
 $$, $$VALUES ('usage_read'::name), ('usage_report'), ('summary'), ('daily'), ('models'), ('reconcile'), ('health')$$,
 'what reads usage is STABLE');
 
--- One that has settings or is STRICT is not inlined.
+-- One that has settings or is STRICT is not inlined: these only call another.
 SELECT set_eq($$
     SELECT proname FROM pg_temp.functions
     WHERE of_ledger AND lanname = 'sql' AND prosqlbody IS NOT NULL AND proconfig IS NULL AND NOT proisstrict
-      AND proname IN ('summary', 'daily', 'models')
-$$, $$VALUES ('summary'::name), ('daily'), ('models')$$,
-'what is read often is parsed, without settings and not STRICT');
+      AND proname IN ('usage_report', 'daily', 'hourly', 'projects', 'top')
+$$, $$VALUES ('usage_report'::name), ('daily'), ('hourly'), ('projects'), ('top')$$,
+'what only calls another report is parsed, without settings and not STRICT');
 
 SELECT is_empty($$
     SELECT signature FROM pg_temp.functions

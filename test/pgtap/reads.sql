@@ -223,7 +223,7 @@ CREATE FUNCTION differences(c cases) RETURNS TABLE (side text, found usage_row) 
 -- What usage_read() gives may be summed by the dimensions asked for.
 CREATE FUNCTION read_sums(c cases) RETURNS TABLE (executions numeric, duration_us numeric, queue_time_us numeric, durations bigint) LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(executions), 0), coalesce(sum(duration_us), 0), coalesce(sum(queue_time_us), 0), coalesce(sketch_count(merge(duration_sketch)), 0)
-    FROM usage_read((c).since, (c).until, (c).filter, (c).dimensions, CASE WHEN choice((c).number, 'grain', 2) = 0 THEN 'day' ELSE 'quarter' END) $$;
+    FROM usage_read((c).since, (c).until, (c).filter, (c).dimensions, (ARRAY['day', 'hour', 'quarter'])[choice((c).number, 'grain', 3) + 1]) $$;
 CREATE FUNCTION defined_sums(c cases) RETURNS TABLE (executions numeric, duration_us numeric, queue_time_us numeric, durations bigint) LANGUAGE sql STABLE AS $$
     SELECT count(*), coalesce(sum(round(duration_ms * 1000)), 0), coalesce(sum(round(queue_time_ms * 1000)), 0), count(duration_ms)
     FROM execution_history AS e

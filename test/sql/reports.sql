@@ -114,6 +114,15 @@ SELECT * FROM takes('{}', '2025-01-01', '2025-01-05', '{"user_id": "u"}');
 SELECT * FROM takes('{}', '2025-01-01 00:01', '2025-01-05', '{"user_id": "u", "model": "m"}');
 SELECT * FROM takes('{}', '2025-01-01', '2025-01-05', '{"status": "failed"}');
 SELECT * FROM takes('{}', '2025-01-01 05:00', '2025-01-05 05:00', grain => 'quarter');
+SELECT * FROM takes('{}', '2025-01-01 05:00', '2025-01-05 05:00', '{"customer_id": "acme"}', grain => 'hour');
+SELECT * FROM takes('{}', '2025-01-01 05:14', '2025-01-05 05:45', '{"customer_id": "acme"}', grain => 'hour');
+SELECT time_zone, step, report_grain(step, time_zone, since, until)
+FROM (VALUES ('UTC', 'day', '2025-01-01', '2025-02-01'), ('UTC', 'hour', '2025-01-01', '2025-02-01'), ('America/New_York', 'day', '2025-01-01', 'infinity'),
+             ('America/New_York', 'day', '-infinity', 'infinity'), ('America/New_York', 'day', '1883-11-01', '1884-01-01'), ('Asia/Kathmandu', 'day', '2025-01-01', '2025-02-01'),
+             -- whole hours in its summer, half past in winter
+             ('Australia/Lord_Howe', 'hour', '2025-01-01', '2025-02-01'), ('Australia/Lord_Howe', 'hour', '2025-01-01', '2025-04-06'),
+             ('Australia/Lord_Howe', 'hour', '2025-01-01', '2025-04-05'), ('Australia/Lord_Howe', 'hour', now()::text, 'infinity')) AS v (time_zone, step, a, b),
+     LATERAL (SELECT a::timestamptz AS since, b::timestamptz AS until) AS range;
 SELECT * FROM takes('{}', '2025-01-01', '2025-01-01');
 
 SET client_min_messages = warning;

@@ -54,6 +54,7 @@ my @reports = map { "$_(%s)" } qw(summary daily weekly monthly hourly hourly_pat
 push @reports, (map { "breakdown('$_', %s)" } qw(customer_id package_id user_id)), "top('section', %s)", "search('customer 7', %s)";
 my %ranges = (
 	'whole days' => q{since => '2025-01-10', until => '2025-03-10'},
+	'days of whole hours' => q{since => '2025-02-10 00:00 America/New_York', until => '2025-02-12 00:00 America/New_York', time_zone => 'America/New_York'},
 	'days of a time zone' => q{since => '2025-02-10 00:00 Asia/Kathmandu', until => '2025-02-12 00:00 Asia/Kathmandu', time_zone => 'Asia/Kathmandu'},
 	'days of a customer' => q{since => '2025-01-10', until => '2025-03-10', filter => '{"customer_id": "customer 7"}'});
 foreach my $range (sort keys %ranges)
@@ -67,18 +68,19 @@ foreach my $range (sort keys %ranges)
 
 # The cells and the executions of a customer are found by the index: his name is a condition of it, not what is filtered
 # from all others.
-my $cubes = qr/(?:workload_day|actor_day|project_day|timeline_quarter)/;
-foreach my $range ('days of a customer', 'days of a time zone')
+my $cubes = qr/(?:workload_day|actor_day|project_day|timeline_hour|timeline_quarter)/;
+my $key = qr/customer_id = (?:ANY|\$\d)/;
+foreach my $range ('days of a customer', 'days of whole hours', 'days of a time zone')
 {
 	my $arguments = $ranges{$range} . ($range eq 'days of a customer' ? '' : q{, filter => '{"customer_id": "customer 7"}'});
-	foreach my $report ('summary(%s)', 'daily(%s)', 'projects(%s)', 'models(%s)', "breakdown('user_id', %s)")
+	foreach my $report ('summary(%s)', 'daily(%s)', 'hourly(%s)', 'projects(%s)', 'models(%s)', "breakdown('user_id', %s)")
 	{
 		my $plans = plans(sprintf $report, $arguments);
 		my @scans = $plans =~ /(\w[\w ]*) on $cubes\b/g;
-		my @keyed = $plans =~ /Index (?:Only )?Scan using \w+ on $cubes\b[^\n]*\n\s*Index Cond: [^\n]*customer_id = ANY/g;
+		my @keyed = $plans =~ /Index (?:Only )?Scan using \w+ on $cubes\b[^\n]*\n\s*Index Cond: [^\n]*$key/g;
 		cmp_ok(scalar @scans, '>', 0, "$range: cubes are read");
 		is(scalar @keyed, scalar @scans, "$range: by the key of the customer") or diag(grep { /$cubes/ } split /^/m, $plans);
-		unlike($plans, qr/Scan (?:using \w+ )?on execution_history_\w+[^\n]*\n\s*(?:Index|Recheck) Cond: (?![^\n]*customer_id = ANY)/, "$range: of his executions too");
+		unlike($plans, qr/Scan (?:using \w+ )?on execution_history_\w+[^\n]*\n\s*(?:Index|Recheck) Cond: (?![^\n]*$key)/, "$range: of his executions too");
 	}
 }
 
