@@ -525,6 +525,11 @@ COMMENT ON AGGREGATE p99(interval) IS
 
 -- Accessors
 
+CREATE FUNCTION sketch_unpack(sketch quantile_sketch) RETURNS quantile_sketch
+AS 'MODULE_PATHNAME', 'sketch_unpack' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sketch_unpack(quantile_sketch) IS
+	'the same sketch, decoded: for a query that asks several questions about it, in a subquery around it';
+
 CREATE FUNCTION approx_percentile(sketch quantile_sketch, fraction double precision) RETURNS double precision
 AS 'MODULE_PATHNAME', 'sketch_percentile' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION approx_percentile(quantile_sketch, double precision) IS

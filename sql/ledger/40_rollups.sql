@@ -92,16 +92,16 @@ BEGIN ATOMIC
            counts.one * coalesce(e.cache_write_tokens, 0),
            counts.one * coalesce(e.output_tokens, 0),
            counts.one * coalesce(e.reasoning_tokens, 0),
-           counts.one * counts.billed_cost,
+           CASE counts.one WHEN 1 THEN counts.billed_cost ELSE 0 END,
            counts.billed_cost,
-           counts.one * coalesce(e.shadow_cost, 0),
+           CASE counts.one WHEN 1 THEN coalesce(e.shadow_cost, 0) ELSE 0 END,
            counts.one * coalesce(counts.duration_us, 0),
            counts.one * coalesce(counts.queue_time_us, 0),
            value_sketch(CASE WHEN counts.one = 1 THEN counts.duration_us END / 1000::float8),
            value_sketch(CASE WHEN counts.one = 1 THEN counts.queue_time_us END / 1000::float8)
     FROM execution_history AS e
     CROSS JOIN LATERAL (SELECT CASE WHEN e.deleted_at IS NULL THEN 1::bigint ELSE 0 END AS one,
-                               coalesce(e.cost, 0) - coalesce(e.credited_cost, 0) AS billed_cost,
+                               CASE WHEN e.credited_cost IS NULL THEN coalesce(e.cost, 0) ELSE coalesce(e.cost, 0) - e.credited_cost END AS billed_cost,
                                round(e.duration_ms * 1000)::bigint AS duration_us,
                                round(e.queue_time_ms * 1000)::bigint AS queue_time_us) AS counts
     WHERE e.created_at >= since AND e.created_at < until AND (filter IS NULL OR is_admitted(e, filter));

@@ -198,7 +198,7 @@ BEGIN
                    coalesce(@extschema@.total(shadow_cost), 0) AS shadow_cost,
                    @extschema@.total(duration_us) AS duration_us,
                    @extschema@.total(queue_time_us) AS queue_time_us,
-                   @extschema@.merge(duration_sketch) AS duration_sketch,
+                   @extschema@.sketch_unpack(@extschema@.merge(duration_sketch)) AS duration_sketch,
                    @extschema@.merge(queue_time_sketch) AS queue_time_sketch
             FROM ($$ || source || $$) AS cell
             GROUP BY $$ || coalesce(nullif(groups, ''), '()') || $$
@@ -214,6 +214,8 @@ CREATE FUNCTION report_rows(measures text[], dimensions text[], step text, perio
 RETURNS SETOF usage_totals
 LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT
+-- a plan that is kept knows nothing of how many executions there are, and to sort them is the worse mistake
+SET enable_sort = off
 AS $report_rows$
 DECLARE
     needed text[] := needed_dimensions(filter, dimensions);

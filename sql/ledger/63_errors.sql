@@ -59,14 +59,14 @@ DECLARE
     -- few codes there are, so far fewer texts than errors are classified, and those that need no message are told by the
     -- index alone
     query text := format(
-        $$SELECT e.status, e.error_code, count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
+        $$SELECT e.status, e.error_code, count(*), sum(e.total_tokens), sum(CASE WHEN e.credited_cost IS NULL THEN e.cost ELSE e.cost - e.credited_cost END), max(e.created_at)
         FROM execution_history AS e
         WHERE e.created_at >= $1 AND e.created_at < $2 AND %1$s
           AND e.status <> 'success' AND e.status NOT IN ('pending', 'running') AND e.deleted_at IS NULL
           AND (e.error_code IS NOT NULL OR e.status <> 'failed')
         GROUP BY 1, 2
         UNION ALL
-        SELECT e.status, e.error_message, count(*), sum(e.total_tokens), sum(e.cost - coalesce(e.credited_cost, 0)), max(e.created_at)
+        SELECT e.status, e.error_message, count(*), sum(e.total_tokens), sum(CASE WHEN e.credited_cost IS NULL THEN e.cost ELSE e.cost - e.credited_cost END), max(e.created_at)
         FROM execution_history AS e
         WHERE e.created_at >= $1 AND e.created_at < $2 AND %1$s
           AND e.status = 'failed' AND e.error_code IS NULL AND e.deleted_at IS NULL

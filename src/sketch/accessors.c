@@ -18,6 +18,7 @@
 #include "utils/array.h"
 #include "utils/tuplestore.h"
 
+PG_FUNCTION_INFO_V1(sketch_unpack);
 PG_FUNCTION_INFO_V1(sketch_percentile);
 PG_FUNCTION_INFO_V1(sketch_percentiles);
 PG_FUNCTION_INFO_V1(sketch_rank);
@@ -36,6 +37,25 @@ PG_FUNCTION_INFO_V1(sketch_buckets);
 		sketch_check_status(status); \
 		PG_RETURN_FLOAT8(answer); \
 	} while (0)
+
+/*
+ * sketch_unpack(quantile_sketch) returns quantile_sketch
+ *
+ * An expanded object lies in the context of the caller, which need not ever free
+ * it, and has nothing of its own to lose: so it needs no context of its own.
+ */
+Datum
+sketch_unpack(PG_FUNCTION_ARGS)
+{
+	Datum		sketch = PG_GETARG_DATUM(0);
+	ExpandedSketch *expanded;
+
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(sketch)))
+		PG_RETURN_DATUM(sketch);
+	expanded = sketch_make_expanded(CurrentMemoryContext);
+	sketch_merge_datum(sketch_count_pending(expanded), sketch, 1);
+	PG_RETURN_DATUM(EOHPGetRODatum(&expanded->header));
+}
 
 Datum
 sketch_percentile(PG_FUNCTION_ARGS)

@@ -664,6 +664,38 @@ histogram_merge_encoded(Histogram *into, const uint8_t *bytes, size_t length, in
 }
 
 /*
+ * The encoding of one bucket without extremes, such as histogram_encode_single()
+ * makes, with the count negated, and without a histogram.  False if it is any
+ * other, or malformed.  At most HISTOGRAM_ENCODED_SINGLE_MAX bytes.
+ */
+bool
+histogram_negate_single(const uint8_t *bytes, size_t length, uint8_t *negated,
+						size_t *negated_length)
+{
+	Reader		reader = {bytes, bytes + length, HISTOGRAM_OK};
+	Preamble	preamble = {0};
+	uint64_t	index;
+	uint64_t	head;
+	uint64_t	count;
+	size_t		before_count;
+
+	if (read_preamble(&reader, &preamble) != HISTOGRAM_OK ||
+		(preamble.flags != FLAG_POSITIVE && preamble.flags != FLAG_NEGATIVE) ||
+		!read_number(&reader, &index) || !read_number(&reader, &head))
+		return false;
+	before_count = (size_t) (reader.next - bytes);
+	if (unzigzag(index) < grid_index_min(preamble.scale) ||
+		unzigzag(index) > grid_index_max(preamble.scale) || head != 0 ||
+		!read_number(&reader, &count) || count == 0 || unzigzag(count) == INT64_MIN ||
+		reader.next != reader.end)
+		return false;
+
+	memcpy(negated, bytes, before_count);
+	*negated_length = (size_t) (write_number(negated + before_count, zigzag(-unzigzag(count))) - negated);
+	return true;
+}
+
+/*
  * Read encoded content into an empty histogram, which should track extremes.
  */
 HistogramStatus

@@ -234,6 +234,8 @@ extern void histogram_encode(const Histogram *histogram, const HistogramEncoding
 							 uint8_t *bytes);
 extern HistogramStatus histogram_encode_single(double value, int64_t weight, uint8_t *bytes,
 											   size_t *length);
+extern bool histogram_negate_single(const uint8_t *bytes, size_t length, uint8_t *negated,
+									size_t *negated_length);
 extern HistogramStatus histogram_merge_encoded(Histogram *into, const uint8_t *bytes,
 											   size_t length, int sign);
 extern HistogramStatus histogram_decode(Histogram *into, const uint8_t *bytes, size_t length);

@@ -549,12 +549,41 @@ sketch_subtract(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(combine(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), -1));
 }
 
+/* A sketch of one bucket, negated, or NULL if it is any other. */
+static struct varlena *
+negate_single(Datum datum)
+{
+	struct varlena *sketch = (struct varlena *) DatumGetPointer(datum);
+	struct varlena *result;
+	size_t		length;
+
+	if (VARATT_IS_EXTENDED(sketch) && !VARATT_IS_SHORT(sketch))
+		return NULL;
+	if (VARSIZE_ANY_EXHDR(sketch) > HISTOGRAM_ENCODED_SINGLE_MAX)
+		return NULL;
+	result = palloc(VARHDRSZ + HISTOGRAM_ENCODED_SINGLE_MAX);
+	if (!histogram_negate_single((const uint8_t *) VARDATA_ANY(sketch), VARSIZE_ANY_EXHDR(sketch),
+								 (uint8_t *) VARDATA(result), &length))
+	{
+		pfree(result);
+		return NULL;
+	}
+	SET_VARSIZE(result, VARHDRSZ + length);
+	return result;
+}
+
+/*
+ * Reports negate the sketches of single executions by the thousand.
+ */
 Datum
 sketch_negate(PG_FUNCTION_ARGS)
 {
+	struct varlena *single = negate_single(PG_GETARG_DATUM(0));
 	Histogram	histogram;
 	Datum		result;
 
+	if (single != NULL)
+		PG_RETURN_POINTER(single);
 	sketch_init_signed(&histogram, CurrentMemoryContext);
 	sketch_merge_datum(&histogram, PG_GETARG_DATUM(0), -1);
 	result = sketch_encode_datum(&histogram);

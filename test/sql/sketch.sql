@@ -111,6 +111,17 @@ FROM (SELECT quantile_sketch(x) a, quantile_sketch(x) FILTER (WHERE x > 1) b FRO
 SELECT approx_percentile(b - a, 0.5)
 FROM (SELECT quantile_sketch(x) a, quantile_sketch(x) FILTER (WHERE x > 1) b FROM (VALUES (1), (3), (9)) v(x)) s;
 
+-- A sketch of one value is negated without more, any other as a whole
+SELECT x, - value_sketch(x) = quantile_sketch(x, -1) AS single, - (- value_sketch(x)) = value_sketch(x) AS back,
+	- (- value_sketch(x) - value_sketch(x)) = value_sketch(x) + value_sketch(x) AS twice
+FROM unnest(ARRAY['-Infinity', -1e300, -1, 0, '5e-324', 0.1, 7, 1e300, 'Infinity', NULL]::float8[]) x GROUP BY x ORDER BY x;
+
+-- Unpacked it is the same
+SELECT count(*), bool_and(u = s) AS same, bool_and(approx_percentile(u, 0.9) = approx_percentile(s, 0.9) AND sketch_count(u) = sketch_count(s)
+	AND sketch_min(u) IS NOT DISTINCT FROM sketch_min(s) AND - u = - s AND u + s = s + s AND u::text = s::text AND sketch_unpack(u) = s) AS alike
+FROM (SELECT s, sketch_unpack(s) AS u FROM (SELECT quantile_sketch(value) AS s FROM sketch_values GROUP BY name, i % 50) s OFFSET 0) p;
+SELECT sketch_unpack(quantile_sketch(x) - quantile_sketch(x)), sketch_unpack(NULL) FROM (VALUES (1)) v(x);
+
 -- Values at the edge
 SELECT p50(x), p99(x), sketch_min(quantile_sketch(x)), sketch_max(quantile_sketch(x)), sketch_mean(quantile_sketch(x))
 FROM unnest(ARRAY['-Infinity', '-5e-324', 0, -0.0, '5e-324', 'Infinity', NULL]::float8[]) x;

@@ -357,6 +357,23 @@ check_weights(const double *values, int count)
 	histogram_free(&again);
 }
 
+/* What is negated without a histogram, if it can be, is what a histogram makes of it. */
+static bool
+check_negation(const uint8_t *encoded, size_t length)
+{
+	Histogram	histogram;
+	uint8_t		negated[HISTOGRAM_ENCODED_SINGLE_MAX];
+	size_t		negated_length;
+
+	if (length > sizeof(negated) || !histogram_negate_single(encoded, length, negated, &negated_length))
+		return false;
+	histogram_init(&histogram, resize, NULL, false);
+	assert(histogram_merge_encoded(&histogram, encoded, length, -1) == HISTOGRAM_OK);
+	assert(encode(&histogram, left_bytes) == negated_length && memcmp(left_bytes, negated, negated_length) == 0);
+	histogram_free(&histogram);
+	return true;
+}
+
 /* The encoding of one value is that of a histogram of it. */
 static void
 check_single(double value)
@@ -365,6 +382,7 @@ check_single(double value)
 	int64_t		weight = (int64_t) draw() >> draw_below(64);
 	uint8_t		single[HISTOGRAM_ENCODED_SINGLE_MAX];
 	size_t		length;
+	int			i;
 
 	assert(histogram_encode_single(value, weight, single, &length) == HISTOGRAM_OK);
 	assert(length <= sizeof(single));
@@ -372,6 +390,13 @@ check_single(double value)
 	add(&histogram, value, weight);
 	assert(encode(&histogram, left_bytes) == length && memcmp(left_bytes, single, length) == 0);
 	histogram_free(&histogram);
+	assert(check_negation(single, length) ==
+		   (weight != 0 && weight != INT64_MIN && value != 0.0 && !isinf(value)));
+	for (i = 0; i < MUTATIONS; i++)
+	{
+		memcpy(right_bytes, single, length);
+		check_negation(right_bytes, mutate(right_bytes, length));
+	}
 }
 
 /* Two scales: merged, they are the union at the coarser one. */
