@@ -13,8 +13,9 @@ COMMENT ON TABLE usage_deltas IS 'Changes of usage that are committed and not fo
 CREATE TABLE usage_cubes (
     LIKE usage_cell INCLUDING COMMENTS,
     cube text COLLATE "C" NOT NULL,
+    -- cube is last, since it is the same in all of a partition, and what comes first is compared most
     CONSTRAINT usage_cubes_pkey PRIMARY KEY (
-        cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+        customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, cube)
 ) PARTITION BY LIST (cube);
 CREATE INDEX usage_cubes_bucket_idx ON usage_cubes USING brin (bucket);
 

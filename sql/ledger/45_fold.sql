@@ -92,7 +92,7 @@ BEGIN
                    change.reasoning_tokens, change.cost, change.billed_cost, change.shadow_cost,
                    change.duration_us, change.queue_time_us, change.duration_sketch, change.queue_time_sketch, change.cube
             FROM change
-            ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+            ON CONFLICT (customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, cube)
             DO UPDATE SET
                 executions         = cell.executions         + excluded.executions,
                 succeeded          = cell.succeeded          + excluded.succeeded,

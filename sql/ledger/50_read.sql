@@ -122,12 +122,12 @@ CREATE FUNCTION cells_between(cube text, first integer, last integer) RETURNS te
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     -- that the cells are of no customer is known, and makes the primary key a key by time
-    SELECT format('cube = %L AND bucket >= $1[%s] AND bucket < $1[%s]', cube, first, last)
+    SELECT format('bucket >= $1[%s] AND bucket < $1[%s]', first, last)
            || CASE WHEN cube ~ '^(system|total)_' THEN ' AND customer_id = ''''' ELSE '' END;
 END;
 
 COMMENT ON FUNCTION cells_between(text, integer, integer) IS
-'Which cells of that cube lie between two of the edges of a read: a condition of a query';
+'Which cells of that cube, a partition of usage_cubes, lie between two of the edges of a read: a condition of a query';
 
 -- The query is text, made of only those parts that are not empty: it is planned in a third of the time. The text holds names
 -- of columns and no value: those are parameters. For one customer its plan is kept, see run_query(), since planning would be

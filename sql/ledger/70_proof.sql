@@ -160,7 +160,7 @@ BEGIN
         ), upserted AS (
             INSERT INTO usage_cubes
             SELECT * FROM rebuilt
-            ON CONFLICT (cube, customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id)
+            ON CONFLICT (customer_id, bucket, project_id, package_id, section, provider, model, environment, customer_tier, user_id, api_key_id, cube)
             DO UPDATE SET
                 (executions, succeeded, failed, timed_out, cancelled, open, unpriced, unreported, estimated, byok,
                  input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
